@@ -1,0 +1,83 @@
+"""Tombstones of the outbox: `dropped` records that say exactly which numbers are gone, and why (D3).
+
+A tombstone stands under the last number that it covers; its body names the first. Tombstones that touch become one.
+Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from host.wire import codec
+from host.wire.records import Dropped
+
+KIND = "dropped"
+SIZE = 256
+"""Bytes counted for a tombstone, whatever its reason's length: merging must not change the sums much."""
+
+_AT_ONCE = 1000
+"""Records that grow too old are buried in portions: a clock that jumps for a moment costs one portion, not all."""
+
+
+def bury(db: sqlite3.Connection, lane: str, first: int, last: int, now: int, why: str) -> int:
+    """Deletes what is in `first`…`last` and leaves one tombstone, merged with its neighbours; gives how many records went."""
+    gone = 0
+    reasons = [why]
+    for row in db.execute("SELECT seq, kind, body FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (lane, first - 1, last)).fetchall():
+        if row["kind"] == KIND:
+            body = json.loads(row["body"])
+            first = min(first, int(body["first"]))
+            reasons.insert(0, str(body["why"]))
+        elif row["seq"] >= first:
+            gone += 1
+    following = db.execute("SELECT seq, kind, body FROM records WHERE lane = ? AND seq > ? ORDER BY seq LIMIT 1", (lane, last)).fetchone()
+    if following and following["kind"] == KIND:
+        body = json.loads(following["body"])
+        if int(body["first"]) <= last + 1:
+            last = int(following["seq"])
+            reasons.append(str(body["why"]))
+    # first may have moved to a neighbour's: everything in between was covered by it and is gone already.
+    db.execute("DELETE FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (lane, first, last))
+    body_text = codec.dumps(Dropped(first, "; ".join(dict.fromkeys(reasons))[:250])).decode()
+    db.execute("INSERT INTO records (lane, seq, kind, at, body, size) VALUES (?, ?, ?, ?, ?, ?)", (lane, last, KIND, now, body_text, SIZE))
+    return gone
+
+
+def bury_bytes(db: sqlite3.Connection, lane: str, wanted: int, now: int, why: str) -> int:
+    """Buries the oldest records of the lane until `wanted` bytes are freed, or none is left; gives how many went."""
+    first = last = freed = 0
+    rows = db.execute("SELECT seq, kind, size FROM records WHERE lane = ? ORDER BY seq", (lane,))
+    for row in rows:
+        if row["kind"] == KIND:
+            continue
+        first, last = first or row["seq"], row["seq"]
+        freed += row["size"]
+        if freed >= wanted + SIZE:
+            break
+    rows.close()
+    return bury(db, lane, first, last, now, why) if last else 0
+
+
+def bury_older(db: sqlite3.Connection, lane: str, before: int, now: int, why: str) -> int:
+    """Buries the oldest records of the lane that were made before `before` (UTC ms), at most a portion; gives how many went."""
+    first = last = 0
+    rows = db.execute("SELECT seq, kind, at FROM records WHERE lane = ? ORDER BY seq LIMIT ?", (lane, _AT_ONCE))
+    for row in rows:
+        if row["kind"] == KIND:
+            continue
+        if row["at"] >= before:
+            break
+        first, last = first or row["seq"], row["seq"]
+    rows.close()
+    return bury(db, lane, first, last, now, why) if last else 0
+
+
+def shorten(db: sqlite3.Connection, lane: str, acknowledged: int) -> None:
+    """Lets the lane's first tombstone begin behind what the manager has: those records are not lost."""
+    row = db.execute("SELECT seq, kind, body FROM records WHERE lane = ? ORDER BY seq LIMIT 1", (lane,)).fetchone()
+    if row and row["kind"] == KIND:
+        body = json.loads(row["body"])
+        if int(body["first"]) <= acknowledged:
+            text = codec.dumps(Dropped(acknowledged + 1, str(body["why"]))).decode()
+            db.execute("UPDATE records SET body = ? WHERE lane = ? AND seq = ?", (text, lane, row["seq"]))
