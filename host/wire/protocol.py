@@ -1,0 +1,28 @@
+"""The protocol's version, its addresses, and the limits both sides keep.
+
+`PROTOCOL` goes up by one with each change that an older peer could not live with.
+A manager serves hosts that are one protocol older.
+
+    1  2026-11-21  enroll, ca, poll, report
+"""
+
+from __future__ import annotations
+
+PROTOCOL = 1
+
+CA_PATH = "/node/v1/ca"
+ENROLL_PATH = "/node/v1/enroll"
+POLL_PATH = "/node/v1/poll"
+REPORT_PATH = "/node/v1/report"
+
+LANES = ("urgent", "bulk")
+"""Records travel in two lanes, so that a day of samples never delays a result (DESIGN §3)."""
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+"""The largest request body, in bytes, after and before unpacking."""
+
+MAX_RECORDS = 500
+"""The most records in one report; a longer backlog takes several."""
+
+MAX_CHUNK_BYTES = 64 * 1024
+"""The most bytes of a task's output in one `output` record."""

@@ -1,0 +1,176 @@
+"""What a host tells: the kinds of record, their lane and the shape of their bodies.
+
+Sizes are bytes, rates bytes a second, shares percent (0–100), times UTC milliseconds.
+Counters (`*_bytes`, `*_packets`) count from the host's boot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+URGENT = "urgent"
+BULK = "bulk"
+
+LANE_OF = {
+    "execution": URGENT,
+    "output": URGENT,
+    "state": URGENT,
+    "event": URGENT,
+    "log": BULK,
+    "sample": BULK,
+}
+"""Kind → lane. `dropped` may stand in either."""
+
+
+@dataclass(frozen=True)
+class Cpu:
+    percent: float
+    user: float
+    system: float
+    idle: float
+    iowait: float = 0.0
+    cores: list[float] = field(default_factory=list)
+    count: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Memory:
+    total: int
+    used: int
+    available: int
+    percent: float
+    cached: int = 0
+    buffers: int = 0
+    swap_total: int = 0
+    swap_used: int = 0
+
+
+@dataclass(frozen=True)
+class Disk:
+    mount: str
+    device: str
+    fstype: str
+    total: int
+    used: int
+    free: int
+    percent: float
+
+
+@dataclass(frozen=True)
+class DiskIo:
+    """Rates are None in the first sample after a start and after a counter went backwards."""
+
+    device: str
+    read_bytes: int
+    write_bytes: int
+    read_rate: float | None = None
+    write_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Nic:
+    name: str
+    rx_bytes: int
+    tx_bytes: int
+    rx_packets: int = 0
+    tx_packets: int = 0
+    rx_errors: int = 0
+    tx_errors: int = 0
+    rx_drops: int = 0
+    tx_drops: int = 0
+    rx_rate: float | None = None
+    tx_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`sample`: what the collectors that were due brought. A section is None when its collector was
+    not due, or failed: then `failed` holds its name and the reason (D5001)."""
+
+    took_ms: float
+    cpu: Cpu | None = None
+    memory: Memory | None = None
+    disks: list[Disk] | None = None
+    disk_io: list[DiskIo] | None = None
+    nics: list[Nic] | None = None
+    load: list[float] | None = None
+    processes: int | None = None
+    uptime: int | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Log:
+    """`log`: a line of the daemon's or the agent's own log, WARNING and above (D14)."""
+
+    component: str
+    level: str
+    logger: str
+    message: str
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """`state`: the agent as the daemon sees it; `state` is one of `states.AGENT`."""
+
+    state: str
+    pid: int | None = None
+    version: str = ""
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    restarts: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """`execution`: a command entered a state of `states.COMMAND`; the record's `at` is when."""
+
+    command_id: str
+    state: str
+    reason: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """`output`: `data` (base64) starts at byte `offset` of `stream`; `chunk` counts 0, 1, 2 … over
+    both streams of the command in the order in which they were read."""
+
+    command_id: str
+    chunk: int
+    stream: str
+    offset: int
+    data: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """`event`: something worth knowing that is no measurement: `name` is a word, `detail` a sentence."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """`dropped`: a tombstone. Records `first` to the tombstone's own `seq` are gone, and why."""
+
+    first: int
+    why: str
+
+
+BODY_OF: dict[str, type] = {
+    "sample": Sample,
+    "log": Log,
+    "state": AgentState,
+    "execution": Execution,
+    "output": Output,
+    "event": Event,
+    "dropped": Dropped,
+}

@@ -1,0 +1,144 @@
+"""`ops-manager`: arguments → one verb."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from host import __version__
+from server import app, migrate
+from server.auth import PEOPLE, Caller
+from server.config import LOG_LEVELS, Config, load
+from server.db import Db
+from server.errors import ConfigError, OpsError
+from server.logs import set_up
+from server.services import Services
+
+DEFAULT_CONFIG = Path("/etc/ops-scaffold/manager.yaml")
+_SHELL = Caller("admin", name="ops-manager")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 done, 1 failed, 2 the arguments or the configuration are wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        path = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+        config = load(path, os.environ)
+        set_up(options.log_level or config.log_level)
+        uvloop.run(options.verb(config, options))
+    except ConfigError as problem:
+        print(f"ops-manager: {problem}", file=sys.stderr)
+        return 2
+    except OpsError as problem:
+        print(f"ops-manager: {problem.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _run(config: Config, options: argparse.Namespace) -> None:
+    await app.serve(config, now)
+
+
+async def _check(config: Config, options: argparse.Namespace) -> None:
+    print(f"configuration is valid; database {config.url.split('@')[-1]}")
+
+
+async def _db_migrate(config: Config, options: argparse.Namespace) -> None:
+    async with Db(config.url) as db:
+        applied = await migrate.migrate(db, now())
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to do: the schema is up to date")
+
+
+async def _db_status(config: Config, options: argparse.Namespace) -> None:
+    async with Db(config.url) as db:
+        for number, name, done in await migrate.status(db):
+            print(f"{number:04d} {name:<20} {'applied' if done else 'missing'}")
+
+
+async def _enrol_token(config: Config, options: argparse.Namespace) -> None:
+    async def make(services: Services) -> None:
+        token = await services.enrolment.create_token(_SHELL, options.uses, options.hours, options.note, {}, now())
+        print(token.token)
+
+    await _with_services(config, make)
+
+
+async def _user_add(config: Config, options: argparse.Namespace) -> None:
+    password = sys.stdin.readline().rstrip("\n")
+
+    async def make(services: Services) -> None:
+        await services.people.create(_SHELL, options.name, password, options.role, now())
+        print(f"user {options.name} added as {options.role}")
+
+    await _with_services(config, make)
+
+
+async def _user_reset(config: Config, options: argparse.Namespace) -> None:
+    async def reset(services: Services) -> None:
+        print(await services.people.reset_password(_SHELL, options.name, now()))
+
+    await _with_services(config, reset)
+
+
+async def _audit_verify(config: Config, options: argparse.Namespace) -> None:
+    async def verify(services: Services) -> None:
+        broken = await services.audit.first_broken()
+        print(json.dumps({"intact": broken is None, "first_broken": broken}))
+        if broken is not None:
+            raise OpsError(f"audit entry {broken} is not as it was written; compare with an export or a backup")
+
+    await _with_services(config, verify)
+
+
+async def _with_services(config: Config, work: Callable[[Services], Awaitable[None]]) -> None:
+    async with app.opened(config, now) as (services, _):
+        await work(services)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ops-manager", description="The central manager of Ops Scaffold.")
+    parser.add_argument("--version", action="version", version=f"ops-manager {__version__}")
+    parser.add_argument("--config", type=Path, help=f"YAML file (default: {DEFAULT_CONFIG} where it exists)")
+    parser.add_argument("--log-level", choices=LOG_LEVELS, help="overrides the configuration")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs.add_parser("run", help="run until SIGTERM").set_defaults(verb=_run)
+    verbs.add_parser("check-config", help="read the configuration and say whether it is valid").set_defaults(verb=_check)
+    db = verbs.add_parser("db", help="the database's schema").add_subparsers(metavar="VERB", required=True)
+    db.add_parser("migrate", help="bring it up to date").set_defaults(verb=_db_migrate)
+    db.add_parser("status", help="what is applied").set_defaults(verb=_db_status)
+    token = verbs.add_parser("enrol-token", help="make a token with which hosts enrol, and print it")
+    token.add_argument("--uses", type=int, default=1, help="how many hosts (default 1)")
+    token.add_argument("--hours", type=float, default=1.0, help="how long it is good for (default 1)")
+    token.add_argument("--note", default="")
+    token.set_defaults(verb=_enrol_token)
+    user = verbs.add_parser("user", help="people's accounts").add_subparsers(metavar="VERB", required=True)
+    add = user.add_parser("add", help="add one; the password is read from stdin")
+    add.add_argument("name")
+    add.add_argument("--role", choices=PEOPLE, default="viewer")
+    add.set_defaults(verb=_user_add)
+    reset = user.add_parser("reset-password", help="print a new one-time password; ends all sessions and tokens")
+    reset.add_argument("name")
+    reset.set_defaults(verb=_user_reset)
+    audit = verbs.add_parser("audit", help="the audit log").add_subparsers(metavar="VERB", required=True)
+    audit.add_parser("verify", help="find the first entry that is not as it was written").set_defaults(verb=_audit_verify)
+    return parser
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    sys.exit(main())

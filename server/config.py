@@ -1,0 +1,124 @@
+"""The manager's settings: one frozen value, read once, unknown keys refused.
+
+Order: defaults, then the YAML file, then `OPS_DATABASE_URL` from the environment (a secret that should not
+stand in a file that others may read).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from server.errors import ConfigError
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Each field: what it is, its unit, why the default."""
+
+    data_dir: Path = Path("/var/lib/ops-scaffold/manager")
+    """Keys, and the database when it is SQLite."""
+    database_url: str = ""
+    """`sqlite:///PATH` or `mysql://USER:PASSWORD@HOST:PORT/NAME`; empty: `manager.db` in data_dir."""
+    node_listen: str = "0.0.0.0:8443"
+    """Where hosts connect: always TLS with client certificates."""
+    web_listen: str = "127.0.0.1:9443"
+    """Pages and REST API."""
+    web_tls: bool = True
+    """Off only on loopback: behind a proxy on the same machine, or for a demo."""
+    public_names: list[str] = field(default_factory=lambda: ["localhost", "127.0.0.1"])
+    """Names and addresses by which hosts and browsers reach this manager; they go into its certificate."""
+    poll_wait: float = 25.0
+    """Seconds a poll is held: below the 30 s after which proxies tend to cut."""
+    offline_after: float = 45.0
+    """Seconds without a sign of life until a node is offline (DESIGN §3)."""
+    certificate_days: int = 90
+    """Life of a node's certificate (DESIGN §4)."""
+    session_hours: int = 12
+    """A working day: who signs in at nine is not thrown out before it ends."""
+    command_ttl: int = 3600
+    """Seconds a command may wait for its host before it expires."""
+    metrics_days: int = 30
+    """How long raw samples are kept."""
+    pool_open: int = 100
+    """Most connections to MySQL (requirements 5.2.3)."""
+    pool_idle: int = 10
+    """Connections to MySQL kept open (requirements 5.2.3)."""
+    log_level: str = "info"
+
+    @property
+    def url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'manager.db'}"
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Config:
+    """The settings in `path`, or the defaults. Raises ConfigError with file and key."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except OSError as problem:
+            raise ConfigError(f"{path}: {problem.strerror}; give an existing file with --config") from problem
+        except (yaml.YAMLError, UnicodeDecodeError) as problem:
+            line = getattr(getattr(problem, "problem_mark", None), "line", None)
+            where = f"{path}:{line + 1}" if line is not None else str(path)
+            raise ConfigError(f"{where}: not valid YAML; correct it") from problem
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: must be keys and values, one a line")
+        _refuse_unknown(path, values)
+    if environment.get("OPS_DATABASE_URL"):
+        values["database_url"] = environment["OPS_DATABASE_URL"]
+    try:
+        config = msgspec.convert(values, Config, strict=True, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as problem:
+        raise ConfigError(f"{path}: {problem}") from problem
+    _check(config)
+    return config
+
+
+def _refuse_unknown(path: Path, values: dict[str, Any]) -> None:
+    known = {f.name for f in fields(Config)}
+    for key in values:
+        if key not in known:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            line = next((n for n, text in enumerate(lines, 1) if text.startswith(f"{key}:")), 1)
+            raise ConfigError(f"{path}:{line}: unknown key {key}; known: {', '.join(sorted(known))}")
+
+
+def _check(config: Config) -> None:
+    host, _ = address(config.web_listen, "web_listen")
+    address(config.node_listen, "node_listen")
+    if not config.web_tls and not _is_loopback(host):
+        raise ConfigError(f"web_tls: false is allowed on loopback only, web_listen is {config.web_listen}; use 127.0.0.1 or switch TLS on")
+    if config.log_level not in LOG_LEVELS:
+        raise ConfigError(f"log_level: {config.log_level!r} is unknown; use one of {', '.join(LOG_LEVELS)}")
+    if not 1 <= config.poll_wait <= 60 or config.offline_after < config.poll_wait + 5:
+        raise ConfigError("poll_wait must be 1 to 60 seconds, and offline_after at least 5 seconds more")
+    for name in ("certificate_days", "session_hours", "command_ttl", "metrics_days", "pool_open", "pool_idle"):
+        if getattr(config, name) < 1:
+            raise ConfigError(f"{name}: must be at least 1")
+    if not config.public_names:
+        raise ConfigError("public_names: give at least one name by which hosts reach this manager")
+
+
+def address(text: str, key: str) -> tuple[str, int]:
+    """`host:port` in its parts. Raises ConfigError naming `key`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ConfigError(f"{key}: {text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

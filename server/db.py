@@ -1,0 +1,244 @@
+"""The database: the only module that imports `databases` and its drivers.
+
+Two engines, one face. `transaction()` is all-or-nothing and repeated as a whole where the database asks for
+that (deadlock, lost connection before commit); `read` is for statements outside a transaction.
+
+SQLite: one held connection that writes, under one lock, and one that reads; every task opening its own costs
+six times as much, and deferred transactions fail with "database is locked" (tried; LIBRARIES).
+MySQL/MariaDB: the pool of `databases`; READ COMMITTED, UTC, strict; waiting for a connection has a limit here,
+because the driver has none. Rows are dicts. Row counts are the driver's own: `databases` gives the last row id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+import pymysql
+from databases import Database, DatabaseURL
+from databases.core import Connection
+
+from server.errors import ConfigError, Unavailable
+from server.paths import resource
+from server.queries import Queries, Query
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Params = Mapping[str, Any]
+log = logging.getLogger("server.db")
+
+ACQUIRE_S = 10.0
+RETRIES = 5
+_MYSQL_RETRY = frozenset({1205, 1213, 2006, 2013, 2014})
+_MYSQL_SESSION = (
+    "SET time_zone = '+00:00'",
+    "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+)
+
+
+class Session:
+    """Statements on one connection."""
+
+    def __init__(self, raw: Any, dialect: str) -> None:
+        self._raw, self._dialect = raw, dialect
+
+    async def execute(self, query: Query, params: Params = {}) -> int:
+        """Run it; how many rows it changed (0 after a lost compare-and-set)."""
+        text, values = query.bind(params)
+        async with self._cursor() as cursor:
+            await cursor.execute(text, values)
+            return int(cursor.rowcount)
+
+    async def execute_many(self, query: Query, params: Sequence[Params]) -> None:
+        """The same statement for many rows in one go."""
+        if params:
+            text, _ = query.bind(params[0])
+            async with self._cursor() as cursor:
+                await cursor.executemany(text, params)
+
+    async def rows(self, query: Query, params: Params = {}) -> list[Row]:
+        text, values = query.bind(params)
+        async with self._cursor() as cursor:
+            await cursor.execute(text, values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+
+    async def row(self, query: Query, params: Params = {}) -> Row | None:
+        found = await self.rows(query, params)
+        return found[0] if found else None
+
+    def discard(self) -> None:
+        """Close a MySQL connection whose state nobody knows, so that the pool does not hand it out again."""
+        if self._dialect == "mysql":
+            self._raw.close()
+
+    async def raw_statement(self, text: str) -> None:
+        """A statement of a migration or of this module; no parameters."""
+        async with self._cursor() as cursor:
+            await cursor.execute(text)
+
+    @asynccontextmanager
+    async def _cursor(self) -> AsyncIterator[Any]:
+        cursor = await self._raw.cursor()
+        try:
+            yield cursor
+        finally:
+            await cursor.close()
+
+
+class Db:
+    """Use as `async with Db(url) as db`. `q` are the queries in this engine's dialect."""
+
+    def __init__(self, url: str, *, pool_size: int = 20, pool_idle: int = 2) -> None:
+        self.url = parse_url(url)
+        self.dialect = "sqlite" if self.url.scheme == "sqlite" else "mysql"
+        self.q = Queries(resource("sql") / "queries", self.dialect)
+        self._pool = (pool_idle, pool_size)
+        self._held: list[tuple[Database, Connection]] = []
+        self._write_lock = asyncio.Lock()
+        self._read_lock = asyncio.Lock()
+        self._mysql: Database | None = None
+        self._prepared: WeakSet[Any] = WeakSet()
+
+    async def __aenter__(self) -> Db:
+        try:
+            if self.dialect == "sqlite":
+                for _ in ("writer", "reader"):
+                    self._held.append(await self._hold())
+            else:
+                await self._connect_mysql()
+        except (OSError, sqlite3.Error, pymysql.err.MySQLError, asyncio.TimeoutError) as problem:
+            await self.__aexit__()
+            raise ConfigError(f"database {describe(self.url)}: {reason(problem)}; check database_url and that the server runs") from problem
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for database, connection in self._held:
+            await connection.__aexit__(None, None, None)
+            await database.disconnect()
+        self._held.clear()
+        if self._mysql is not None:
+            await self._mysql.disconnect()
+            self._mysql = None
+
+    async def _hold(self) -> tuple[Database, Connection]:
+        database = Database(self.url)
+        await database.connect()
+        connection = database.connection()
+        await connection.__aenter__()
+        session = Session(connection.raw_connection, self.dialect)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000"):
+            await session.raw_statement(f"PRAGMA {pragma}")
+        return database, connection
+
+    async def _connect_mysql(self) -> None:
+        low, high = self._pool
+        self._mysql = Database(
+            self.url, min_size=low, max_size=high, pool_recycle=300, charset="utf8mb4", connect_timeout=10
+        )
+        await self._mysql.connect()
+
+    @asynccontextmanager
+    async def _session(self, lock: asyncio.Lock, held: int) -> AsyncIterator[Session]:
+        if self.dialect == "sqlite":
+            async with lock:
+                yield Session(self._held[held][1].raw_connection, self.dialect)
+            return
+        assert self._mysql is not None
+        connection = self._mysql.connection()
+        try:
+            await asyncio.wait_for(connection.__aenter__(), ACQUIRE_S)
+        except asyncio.TimeoutError:
+            raise Unavailable("every database connection is busy; try again shortly", retry_after=1.0) from None
+        try:
+            raw = connection.raw_connection
+            session = Session(raw, self.dialect)
+            if raw not in self._prepared:
+                # Not `init_command`: it takes one statement, and the isolation variable has another name on MariaDB.
+                for statement in _MYSQL_SESSION:
+                    await session.raw_statement(statement)
+                self._prepared.add(raw)
+            yield session
+        finally:
+            await connection.__aexit__(None, None, None)
+
+    async def rows(self, query: Query, params: Params = {}) -> list[Row]:
+        """All rows of a statement outside a transaction. Must not be called inside one."""
+
+        async def work() -> list[Row]:
+            async with self._session(self._read_lock, 1) as session:
+                return await session.rows(query, params)
+
+        return await self._again(work, query.name)
+
+    async def row(self, query: Query, params: Params = {}) -> Row | None:
+        found = await self.rows(query, params)
+        return found[0] if found else None
+
+    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """`await work(session)` in one transaction: committed when it returns, undone when it raises.
+
+        `work` may be called again from the start, so it must change nothing but the database.
+        Must not be called inside another one.
+        """
+
+        async def once() -> T:
+            async with self._session(self._write_lock, 0) as session:
+                await session.raw_statement("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "START TRANSACTION")
+                try:
+                    result = await work(session)
+                    await session.raw_statement("COMMIT")
+                    return result
+                except BaseException:
+                    await self._undo(session)
+                    raise
+
+        return await self._again(once, getattr(work, "__qualname__", "transaction"))
+
+    async def _undo(self, session: Session) -> None:
+        try:
+            await session.raw_statement("ROLLBACK")
+        except (sqlite3.Error, pymysql.err.MySQLError, OSError, RuntimeError) as problem:
+            # The connection is gone, and the transaction with it: what made us roll back is what counts.
+            log.warning("rollback failed: %s", reason(problem))
+            session.discard()
+
+    async def _again(self, work: Callable[[], Awaitable[T]], name: str) -> T:
+        for attempt in range(RETRIES):
+            try:
+                return await work()
+            except pymysql.err.OperationalError as problem:
+                if problem.args[0] not in _MYSQL_RETRY or attempt == RETRIES - 1:
+                    raise Unavailable("the database did not answer; nothing was changed", retry_after=1.0) from problem
+                log.info("%s: %s; again", name, reason(problem))
+                await asyncio.sleep(0.01 * 2**attempt)
+            except (pymysql.err.InterfaceError, sqlite3.OperationalError) as problem:
+                log.error("%s: %s", name, reason(problem))
+                raise Unavailable("the database cannot be written or read now; nothing was changed", retry_after=1.0) from problem
+        raise AssertionError("unreachable")
+
+
+def parse_url(text: str) -> DatabaseURL:
+    """`sqlite:///path` or `mysql://user:password@host:port/name`. Raises ConfigError."""
+    url = DatabaseURL(text)
+    if url.scheme not in ("sqlite", "mysql") or not url.database:
+        raise ConfigError(f"database_url {describe(url)!r} is neither sqlite:///PATH nor mysql://USER:PASSWORD@HOST:PORT/NAME")
+    return url
+
+
+def describe(url: DatabaseURL) -> str:
+    """The address without its password."""
+    return str(url.replace(password="***")) if url.password else str(url)
+
+
+def reason(problem: BaseException) -> str:
+    """A driver's error as one line."""
+    if isinstance(problem, pymysql.err.MySQLError) and len(problem.args) > 1:
+        return f"{problem.args[1]} ({problem.args[0]})"
+    return " ".join(str(problem).split()) or type(problem).__name__

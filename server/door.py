@@ -1,0 +1,69 @@
+"""The way into every handler: find out who calls, ask `authorize()`, run it, turn errors into answers.
+
+The three doors (pages, API, node link) differ in how they recognise a caller and how they say no; they share this.
+A route that was made any other way stops the start: see `check()`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from server.auth import PERMISSIONS, Caller, authorize
+from server.errors import ConfigError, OpsError
+from server.ids import new_id
+
+Handler = Callable[[Request, Caller], Awaitable[Response]]
+log = logging.getLogger("server.door")
+
+
+class Door:
+    """`identify` tells who calls or raises NotAuthenticated; `refuse` renders an error this door's way."""
+
+    def __init__(
+        self,
+        clock: Callable[[], int],
+        identify: Callable[[Request], Awaitable[Caller]],
+        refuse: Callable[[Request, OpsError], Response],
+    ) -> None:
+        self._clock, self._identify, self._refuse = clock, identify, refuse
+
+    def route(self, path: str, handler: Handler, permission: str, methods: Sequence[str] = ("GET",)) -> Route:
+        """A route that only callers with `permission` get through."""
+
+        async def endpoint(request: Request) -> Response:
+            request.state.id = new_id(self._clock())
+            try:
+                caller = await self._identify(request)
+                request.state.caller = caller
+                authorize(caller, permission)
+                response = await handler(request, caller)
+            except OpsError as problem:
+                response = self._refuse(request, problem)
+            except ClientDisconnect:
+                response = Response(status_code=400)
+            except Exception as problem:
+                log.exception("request %s: %s %s", request.state.id, request.method, request.url.path)
+                unexpected = OpsError(f"the manager failed at this; nothing to mend on your side. Request {request.state.id} is in its log")
+                unexpected.__cause__ = problem
+                response = self._refuse(request, unexpected)
+            response.headers["X-Request-Id"] = request.state.id
+            return response
+
+        endpoint.permission = permission  # type: ignore[attr-defined]
+        return Route(path, endpoint, methods=list(methods))
+
+
+def check(routes: Iterable[BaseRoute]) -> None:
+    """Raise ConfigError for a route without a permission of server/auth.py. Static files are the one exception."""
+    for route in routes:
+        if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
+            continue
+        permission = getattr(getattr(route, "endpoint", None), "permission", None)
+        if permission not in PERMISSIONS:
+            raise ConfigError(f"the route {getattr(route, 'path', route)} has no permission; make it with Door.route")

@@ -1,0 +1,62 @@
+"""What a sender may cost: the size of a body, and the time it takes to arrive. Pure ASGI, around each application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+BODY_S = 30.0
+
+
+class Limits:
+    """Answers 413 past `max_bytes` and 408 when a body has not arrived whole within BODY_S."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app, self._max_bytes = app, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not length.isdigit() or int(length) > self._max_bytes:
+            await _refuse(send, 413, "the body is larger than this address takes")
+            return
+        chunks: list[bytes] = []
+        size, more = 0, True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + BODY_S
+        while more:
+            try:
+                message = await asyncio.wait_for(receive(), max(until - loop.time(), 0.001))
+            except asyncio.TimeoutError:
+                await _refuse(send, 408, "the body did not arrive in time")
+                return
+            if message["type"] != "http.request":
+                return
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            more = message.get("more_body", False)
+            if size > self._max_bytes:
+                await _refuse(send, 413, "the body is larger than this address takes")
+                return
+        body: bytes | None = b"".join(chunks)
+
+        async def replay() -> MutableMapping[str, Any]:
+            nonlocal body
+            if body is not None:
+                whole, body = body, None
+                return {"type": "http.request", "body": whole, "more_body": False}
+            return await receive()
+
+        await self._app(scope, replay, send)
+
+
+async def _refuse(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,28 @@
+"""The node link, `/node/v1`: decode → one service call → encode. Only hosts speak it."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.answers import bad
+from server.auth import Caller
+from server.door import Door
+from server.errors import OpsError
+from server.link import enroll, poll, report
+from server.services import Services
+
+
+def routes(services: Services) -> list[Route]:
+    """All routes of the node link. Who calls is read from the certificate, never from a body."""
+
+    async def identify(request: Request) -> Caller:
+        ip = request.client.host if request.client else ""
+        return await services.enrolment.caller(request.scope.get("ops.certificate"), ip, services.clock())
+
+    def refuse(request: Request, problem: OpsError) -> Response:
+        return bad(services.clock(), problem)
+
+    door = Door(services.clock, identify, refuse)
+    return [*enroll.routes(door, services), *poll.routes(door, services), *report.routes(door, services)]

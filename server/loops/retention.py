@@ -1,0 +1,11 @@
+"""Deletes samples past their time."""
+
+from __future__ import annotations
+
+from server.services import Services
+
+EVERY = 3600.0
+
+
+async def tick(services: Services, now: int) -> None:
+    await services.metrics.forget(now - services.config.metrics_days * 86_400_000)

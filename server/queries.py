@@ -1,0 +1,89 @@
+"""The SQL texts of `sql/queries/<noun>.sql`, as `q.<noun>.<name>`.
+
+A file holds statements, each after a line `-- name: <name>`. Parameters are `:name`; `:name*` stands for a
+list and is written out at the call. One text serves both databases; where they must differ, two names end in
+`__sqlite` and `__mysql` and the right one answers to the bare name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_LIST = re.compile(r":(\w+)\*")
+_BIND = re.compile(r"(?<![:\w]):(\w+)")
+
+
+class Query:
+    """One statement. `str()` is its name, for messages."""
+
+    def __init__(self, name: str, text: str, dialect: str) -> None:
+        self.name, self.text, self._dialect = name, text, dialect
+        self._lists = frozenset(_LIST.findall(text))
+        self._fixed = None if self._lists else self._native(text)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def bind(self, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """The text for the driver, and its parameters with lists written out. An empty list stands for no id at all."""
+        if self._fixed is not None:
+            return self._fixed, params
+        flat = {key: value for key, value in params.items() if key not in self._lists}
+        text = self.text
+        for name in self._lists:
+            items = list(params[name]) or [""]
+            flat.update({f"{name}_{i}": item for i, item in enumerate(items)})
+            text = text.replace(f":{name}*", ", ".join(f":{name}_{i}" for i in range(len(items))))
+        return self._native(text), flat
+
+    def _native(self, text: str) -> str:
+        if self._dialect == "sqlite":
+            return text
+        return _BIND.sub(r"%(\1)s", text.replace("%", "%%"))
+
+
+class Noun:
+    """The queries of one file, as attributes."""
+
+    def __init__(self, name: str, queries: dict[str, Query]) -> None:
+        self._name, self._queries = name, queries
+
+    def __getattr__(self, name: str) -> Query:
+        try:
+            return self._queries[name]
+        except KeyError:
+            raise AttributeError(f"sql/queries/{self._name}.sql has no query named {name!r}") from None
+
+
+class Queries:
+    """All files of a folder, for one dialect (`sqlite` or `mysql`)."""
+
+    def __init__(self, folder: Path, dialect: str) -> None:
+        self._nouns = {file.stem: _read(file, dialect) for file in sorted(folder.glob("*.sql"))}
+
+    def __getattr__(self, noun: str) -> Noun:
+        try:
+            return Noun(noun, self._nouns[noun])
+        except KeyError:
+            raise AttributeError(f"there is no sql/queries/{noun}.sql") from None
+
+    def all(self) -> list[Query]:
+        return [query for queries in self._nouns.values() for query in queries.values()]
+
+
+@lru_cache(maxsize=None)
+def _read(file: Path, dialect: str) -> dict[str, Query]:
+    parts = _NAME.split(file.read_text(encoding="utf-8"))
+    queries: dict[str, Query] = {}
+    for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        base, _, suffix = name.partition("__")
+        if suffix in ("", dialect):
+            if base in queries:
+                raise ValueError(f"{file}: the name {base!r} stands twice")
+            queries[base] = Query(f"{file.stem}.{base}", text.strip().rstrip(";"), dialect)
+    return queries

@@ -1,0 +1,75 @@
+"""The record of what people did (M8, S4): one row with the action, in the action's own transaction.
+
+Each row's hash is an HMAC over the row and the hash before it, with a key that is not in the database: a row
+that is edited, removed or moved breaks the chain from there on, and nobody without the key can mend it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from server.auth import Caller
+from server.db import Db, Row, Session
+from server.service.page import Page
+
+_FIELDS = ("id", "created_at", "user_id", "actor", "action", "resource", "detail", "ip")
+
+
+class Audit:
+    def __init__(self, db: Db, key: bytes) -> None:
+        self._db, self._key = db, key
+
+    async def record(
+        self, session: Session, caller: Caller, action: str, resource: str, detail: Mapping[str, Any], now: int
+    ) -> None:
+        """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret."""
+        q = self._db.q.audit
+        await session.execute(q.lock)
+        head = await session.row(q.head)
+        assert head is not None, "audit_head has lost its row"
+        entry: Row = {
+            "id": head["entries"],
+            "created_at": now,
+            "user_id": caller.id,
+            "actor": caller.name or caller.role,
+            "action": action,
+            "resource": resource[:190],
+            "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True)[:16000],
+            "ip": caller.ip,
+        }
+        entry["hash"] = self._hash(head["hash"], entry)
+        await session.execute(q.insert, entry)
+        await session.execute(q.set_head, {"hash": entry["hash"]})
+
+    async def page(self, limit: int, offset: int) -> Page:
+        """Newest first."""
+        rows = await self._db.rows(self._db.q.audit.page, {"limit": limit, "offset": offset})
+        total = await self._db.row(self._db.q.audit.total)
+        return Page(rows, total["total"] if total else 0)
+
+    async def first_broken(self) -> int | None:
+        """The number of the first entry that is not as it was written; None when all are."""
+        previous, expected = "", 1
+        async for entry in self._entries():
+            if entry["id"] != expected or not hmac.compare_digest(entry["hash"], self._hash(previous, entry)):
+                return expected
+            previous, expected = entry["hash"], expected + 1
+        head = await self._db.row(self._db.q.audit.head)
+        if head is None or head["entries"] != expected - 1 or head["hash"] != previous:
+            return expected
+        return None
+
+    async def _entries(self) -> AsyncIterator[Row]:
+        after = 0
+        while rows := await self._db.rows(self._db.q.audit.chain, {"after": after}):
+            for row in rows:
+                yield row
+            after = rows[-1]["id"]
+
+    def _hash(self, previous: str, entry: Row) -> str:
+        text = json.dumps([previous, *(entry[name] for name in _FIELDS)], ensure_ascii=False, separators=(",", ":"))
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()

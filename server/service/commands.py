@@ -1,0 +1,254 @@
+"""Commands: from a person's wish to exactly one final state (A5, DESIGN §3).
+
+A command is signed here, when an authorised person asks, and stored with its signature; later it is only passed
+on. So whoever can write to the database can lose a command but never make one. All changes of state are
+compare-and-set along `host.wire.states.COMMAND`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from host.wire import signing
+from host.wire.messages import Command, Refusal
+from host.wire.records import Execution
+from host.wire.states import (
+    ACCEPTED,
+    CANCELED,
+    COMMAND,
+    COMMAND_FINAL,
+    EXPIRED,
+    INTERRUPTED,
+    QUARANTINED,
+    QUEUED,
+    REFUSED,
+    RETIRED,
+    may_follow,
+)
+from host.wire.tasks import ExecuteRequest, Script
+from server.auth import Caller
+from server.db import Db, Row, Session
+from server.errors import BadInput, Conflict, NodeUnknown, NotFound
+from server.ids import new_id
+from server.keys import Keys
+from server.service.audit import Audit
+from server.service.page import Page
+from server.wakeups import Wakeups, execution, node
+
+GRACE_MS = 600_000
+"""How long past its own timeout a command may stay unheard of while its host is online."""
+
+FORGET_MS = 7 * 86_400_000
+"""How long past that a silent host is waited for."""
+
+MAX_NODES = 5_000
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """One task and its commands: `commands` is node id → command id."""
+
+    task_id: str
+    commands: dict[str, str]
+
+
+class Commands:
+    def __init__(self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, ttl_s: int) -> None:
+        self._db, self._q, self._audit = db, db.q.commands, audit
+        self._keys, self._wakeups, self._ttl_ms = keys, wakeups, ttl_s * 1000
+
+    async def run_script(self, caller: Caller, node_ids: Sequence[str], script: Script, name: str, now: int) -> Submitted:
+        """Queue `script` on each node. A node that is offline gets it when it is back, until it expires.
+
+        Raises BadInput (no or too many nodes), NodeUnknown, Conflict (retired or quarantined node).
+        """
+        wanted = list(dict.fromkeys(node_ids))
+        if not 1 <= len(wanted) <= MAX_NODES:
+            raise BadInput(f"nodes: name 1 to {MAX_NODES} nodes", field="nodes")
+        task_id, content = new_id(now), asdict(script)
+        commands: dict[str, str] = {}
+
+        async def work(session: Session) -> None:
+            commands.clear()
+            await self._check_nodes(session, wanted)
+            title = (name.strip() or script.script.strip().splitlines()[0])[:190]
+            task = {"id": task_id, "name": title, "type": "script", "content": json.dumps(content, ensure_ascii=False)}
+            await session.execute(self._q.insert_task, task | {"created_by": caller.id, "now": now})
+            rows = []
+            for node_id in wanted:
+                body = _json(asdict(ExecuteRequest(node_id, "script", content)))
+                row = self._signed(caller, node_id, "script", "/api/v1/task/execute", body, now)
+                row |= {"task_id": task_id, "target_id": None}
+                row["deadline_at"] += script.timeout * 1000
+                commands[node_id] = row["id"]
+                rows.append(row)
+            await session.execute_many(self._q.insert, rows)
+            detail = {"nodes": wanted, "interpreter": script.interpreter, "script": script.script[:2000]}
+            await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
+
+        await self._db.transaction(work)
+        for node_id in wanted:
+            self._wakeups.wake(node(node_id))
+        return Submitted(task_id, dict(commands))
+
+    async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
+        """Stop a command: at once while it is queued, else by a signed request to its agent.
+
+        Returns its state now. Raises NotFound, Conflict when it has ended.
+        """
+        row = await self.get(command_id)
+        if row["state"] in COMMAND_FINAL:
+            raise Conflict(f"the command has ended already: {row['state']}")
+
+        async def work(session: Session) -> str:
+            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
+            if await self._move(session, command_id, row["node_id"], CANCELED, "canceled before the host had it", now, now, (QUEUED,)):
+                return CANCELED
+            body = _json({"node_id": row["node_id"]})
+            order = self._signed(caller, row["node_id"], "cancel", f"/api/v1/task/{command_id}/cancel", body, now)
+            await session.execute(self._q.insert, order | {"task_id": None, "target_id": command_id})
+            return str(row["state"])
+
+        state = await self._db.transaction(work)
+        self._wakeups.wake(node(row["node_id"]))
+        self._wakeups.wake(execution(command_id))
+        return state
+
+    async def get(self, command_id: str) -> Row:
+        """One command with its node's and task's name. Raises NotFound."""
+        row = await self._db.row(self._q.by_id, {"id": command_id})
+        if row is None:
+            raise NotFound(f"there is no command {command_id[:40]!r}")
+        return row
+
+    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int) -> Page:
+        """Executions of tasks, newest first."""
+        if state and state not in COMMAND:
+            raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
+        params = {"node_id": node_id, "task_id": task_id, "state": state}
+        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(self._q.total, params)
+        return Page(rows, total["total"] if total else 0)
+
+    async def mailbox(self, node_id: str, holding: Sequence[str], now: int) -> list[Command]:
+        """What waits for the node, oldest first, but for what its daemon holds already."""
+        rows = await self._db.rows(self._q.mailbox, {"node_id": node_id, "holding": holding, "now": now})
+        return [Command(row["id"], row["method"], row["path"], row["body"], json.loads(row["headers"])) for row in rows]
+
+    async def acknowledge(
+        self, session: Session, node_id: str, accepted: Sequence[str], refused: Sequence[Refusal], now: int
+    ) -> list[str]:
+        """The host has these in its ledger, or will not run them. Returns the ids that changed."""
+        changed = [i for i in accepted if await self._move(session, i, node_id, ACCEPTED, "", now, now)]
+        for refusal in refused:
+            if await self._move(session, refusal.id, node_id, REFUSED, refusal.reason, now, now):
+                changed.append(refusal.id)
+        return changed
+
+    async def told(self, session: Session, node_id: str, record: Execution, at: int, now: int) -> bool:
+        """A host's word on one of its commands. False when it changes nothing: repeated, late, or not its own."""
+        if record.state not in COMMAND or record.state in (QUEUED, EXPIRED):
+            return False
+        moved = await self._move(session, record.command_id, node_id, record.state, record.reason, at, now)
+        if moved and record.state in COMMAND_FINAL:
+            result: dict[str, Any] = {"id": record.command_id, "node_id": node_id}
+            result |= {"exit_code": record.exit_code, "exit_signal": record.signal, "truncated": int(record.truncated)}
+            result |= {"stdout_bytes": record.stdout_bytes, "stderr_bytes": record.stderr_bytes}
+            await session.execute(self._q.result, result)
+        return moved
+
+    async def end_overdue(self, now: int) -> int:
+        """Give every command past its deadline its final state; how many that were."""
+        overdue = await self._db.rows(self._q.overdue, {"now": now, "late": now - GRACE_MS, "forget": now - FORGET_MS})
+
+        async def work(session: Session) -> list[str]:
+            ended = []
+            for row in overdue:
+                state, reason = _end_of(row)
+                if await self._move(session, row["id"], row["node_id"], state, reason, now, now, (row["state"],)):
+                    ended.append(row["id"])
+            return ended
+
+        ended = await self._db.transaction(work) if overdue else []
+        for command_id in ended:
+            self._wakeups.wake(execution(command_id))
+        return len(ended)
+
+    async def recently_queued(self, since: int) -> set[str]:
+        """Nodes with a command queued after `since`, by whichever manager."""
+        return {row["node_id"] for row in await self._db.rows(self._q.recently_queued, {"since": since})}
+
+    async def _check_nodes(self, session: Session, wanted: list[str]) -> None:
+        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.by_ids, {"ids": wanted})}
+        for node_id in wanted:
+            if node_id not in found:
+                raise NodeUnknown(f"there is no node {node_id[:40]!r}", field="nodes")
+            if found[node_id]["state"] in (RETIRED, QUARANTINED):
+                row = found[node_id]
+                raise Conflict(f"the node {row['name']} is {row['state']} and takes no commands", field="nodes")
+
+    def _signed(self, caller: Caller, node_id: str, kind: str, path: str, body: str, now: int) -> Row:
+        command_id, expires = new_id(now), now + self._ttl_ms
+        headers = signing.sign(
+            self._keys.dispatch_key(node_id),
+            key_id=node_id,
+            nonce=command_id,
+            now=now,
+            expires=expires,
+            method="POST",
+            path=path,
+            body=body.encode(),
+        )
+        return {
+            "id": command_id,
+            "node_id": node_id,
+            "kind": kind,
+            "method": "POST",
+            "path": path,
+            "body": body,
+            "headers": _json(headers),
+            "now": now,
+            "expires_at": expires,
+            "deadline_at": expires,
+            "created_by": caller.id,
+        }
+
+    async def _move(
+        self,
+        session: Session,
+        command_id: str,
+        node_id: str,
+        state: str,
+        reason: str,
+        at: int,
+        now: int,
+        from_states: Sequence[str] = (),
+    ) -> bool:
+        params = {
+            "id": command_id,
+            "node_id": node_id,
+            "state": state,
+            "reason": reason[:255],
+            "at": at,
+            "now": now,
+            "final": int(state in COMMAND_FINAL),
+            "from_states": from_states or may_follow(COMMAND, state),
+        }
+        return await session.execute(self._q.move, params) == 1
+
+
+def _end_of(row: Row) -> tuple[str, str]:
+    if row["state"] == QUEUED:
+        return EXPIRED, "the host did not fetch it in time; it was never run"
+    if row["node_state"] == RETIRED:
+        return INTERRUPTED, "the node was retired before it told how this ended"
+    if row["node_state"] == "online":
+        return INTERRUPTED, "the host is online but told no end within 10 minutes after the timeout"
+    return INTERRUPTED, "the host has been silent for 7 days after the timeout"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,165 @@
+"""How a host becomes a node (D4, DESIGN §4): tokens, certificates, and who a certificate belongs to.
+
+A token is `ops1.<secret>.<SHA-256 of the CA certificate>`: with it alone a host can find out that it talks to the
+right manager. It is stored hashed, ends, and has a number of uses. The same key asking again with the same token is
+the same host whose answer was lost: it gets the same certificate and uses nothing up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import msgspec
+from cryptography.hazmat.primitives import hashes, serialization
+
+from host.wire.messages import EnrollAnswer, EnrollRequest, Facts
+from host.wire.protocol import PROTOCOL
+from host.wire.states import OFFLINE, RETIRED
+from server.auth import Caller, nobody
+from server.db import Db, Row, Session
+from server.errors import BadInput, NotAuthenticated
+from server.ids import hashed, new_id, new_secret
+from server.keys import Keys, public_key_hash
+from server.service.audit import Audit
+
+TOKEN_PREFIX = "ops1."
+MAX_HOURS = 24 * 30
+
+
+@dataclass(frozen=True)
+class Token:
+    id: str
+    token: str
+    uses: int
+    expires_at: int
+
+
+class Enrolment:
+    def __init__(self, db: Db, audit: Audit, keys: Keys, certificate_days: int) -> None:
+        self._db, self._q, self._nodes = db, db.q.enrolment, db.q.nodes
+        self._audit, self._keys, self._days = audit, keys, certificate_days
+
+    async def create_token(self, caller: Caller, uses: int, hours: float, note: str, tags: dict[str, str], now: int) -> Token:
+        """A token for `uses` hosts within `hours`. Raises BadInput."""
+        if not 1 <= uses <= 10_000:
+            raise BadInput("uses: between 1 and 10000 hosts", field="uses")
+        if not 0 < hours <= MAX_HOURS:
+            raise BadInput(f"hours: more than 0 and at most {MAX_HOURS}", field="hours")
+        secret = new_secret("")
+        token_id, expires = new_id(now), now + int(hours * 3_600_000)
+
+        async def work(session: Session) -> None:
+            row = {"id": token_id, "hash": hashed(secret), "note": note[:255], "tags": json.dumps(tags), "uses": uses}
+            row |= {"expires_at": expires, "created_by": caller.id, "now": now}
+            await session.execute(self._q.insert_token, row)
+            detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags}
+            await self._audit.record(session, caller, "enrolment.token", f"enrolment token {token_id}", detail, now)
+
+        await self._db.transaction(work)
+        return Token(token_id, f"{TOKEN_PREFIX}{secret}.{self._keys.ca_pin}", uses, expires)
+
+    async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer:
+        """Take a host in. Raises NotAuthenticated (token), BadInput (request)."""
+        _check_protocol(request.protocol)
+        token_hash = hashed(_secret_of(request.token))
+        public_key = public_key_hash(request.csr)
+
+        async def work(session: Session) -> EnrollAnswer:
+            token = await session.row(self._q.token_by_hash, {"hash": token_hash})
+            if token is None:
+                raise NotAuthenticated("the enrolment token is unknown; make a new one on the manager")
+            known = await session.row(self._q.certificate_by_key, {"public_key": public_key})
+            if known and known["token_id"] == token["id"] and known["revoked_at"] is None:
+                return self._answer(known["node_id"], known["name"], known["certificate"], now)
+            if known:
+                raise NotAuthenticated("this key was enrolled before; remove the host's identity folder and enrol with a new token")
+            if await session.execute(self._q.use_token, {"id": token["id"], "now": now}) != 1:
+                raise NotAuthenticated(f"the enrolment token {_why_not(token, now)}; make a new one on the manager")
+            return await self._take_in(session, request, token, public_key, ip, now)
+
+        return await self._db.transaction(work)
+
+    async def caller(self, certificate_der: bytes | None, ip: str, now: int) -> Caller:
+        """The node whose certificate the connection proved. Raises NotAuthenticated with the reason."""
+        if certificate_der is None:
+            return nobody(ip)
+        row = await self._db.row(self._q.caller, {"fingerprint": hashlib.sha256(certificate_der).hexdigest()})
+        if row is None:
+            raise NotAuthenticated("this certificate is not one of a node here; enrol again")
+        if row["revoked_at"] is not None or row["state"] == RETIRED:
+            raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
+        if row["not_after"] <= now:
+            raise NotAuthenticated("this node's certificate has ended; enrol again with a new token")
+        return Caller("node", row["node_id"], row["name"], ip, node_state=row["state"])
+
+    async def _take_in(self, session: Session, request: EnrollRequest, token: Row, public_key: str, ip: str, now: int) -> EnrollAnswer:
+        node_id = new_id(now)
+        name = await self._free_name(session, request.facts.hostname)
+        certificate = self._keys.issue(request.csr, node_id, self._days, now)
+        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        node = {
+            "id": node_id,
+            "name": name,
+            "hostname": request.facts.hostname[:255],
+            "ip": main_address(request.facts, ip),
+            "tags": token["tags"],
+            "state": OFFLINE,
+            "facts": json.dumps(asdict(request.facts), ensure_ascii=False),
+            "fingerprint": json.dumps(request.fingerprint, ensure_ascii=False)[:4000],
+            "daemon_version": request.facts.daemon_version[:32],
+            "last_seen": now,
+            "now": now,
+        }
+        await session.execute(self._nodes.insert, node)
+        row = {
+            "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
+            "node_id": node_id,
+            "public_key": public_key,
+            "certificate": pem,
+            "token_id": token["id"],
+            "not_after": int(certificate.not_valid_after_utc.timestamp() * 1000),
+            "now": now,
+        }
+        await session.execute(self._q.insert_certificate, row)
+        await session.execute(self._db.q.reports.new_agent, {"node_id": node_id})
+        actor = Caller("node", node_id, name, ip)
+        await self._audit.record(session, actor, "node.enrol", f"node {node_id}", {"name": name, "token": token["id"]}, now)
+        return self._answer(node_id, name, pem, now)
+
+    async def _free_name(self, session: Session, hostname: str) -> str:
+        wanted = "".join(c for c in hostname if c.isprintable() and c not in "%_\\<>\"'& ")[:180] or "host"
+        rows = await session.rows(self._nodes.names_like, {"name": wanted, "pattern": f"{wanted}-%"})
+        taken = {row["name"] for row in rows}
+        return next(name for name in [wanted, *(f"{wanted}-{i}" for i in range(2, len(taken) + 3))] if name not in taken)
+
+    def _answer(self, node_id: str, name: str, certificate: str, now: int) -> EnrollAnswer:
+        return EnrollAnswer(node_id, name, certificate, self._keys.ca_pem, self._keys.dispatch_key(node_id).hex(), now)
+
+
+def main_address(facts: Facts, peer: str) -> str:
+    """The address to show: the first that the host names, else the one its connection came from."""
+    return (facts.addresses[0] if facts.addresses else peer)[:64]
+
+
+def facts_of(row: Row) -> Facts:
+    return msgspec.json.decode(row["facts"], type=Facts)
+
+
+def _check_protocol(protocol: int) -> None:
+    if not PROTOCOL - 1 <= protocol <= PROTOCOL:
+        raise BadInput(f"protocol {protocol} is not spoken here ({PROTOCOL} is); install the daemon of this manager's release", field="protocol")
+
+
+def _secret_of(token: str) -> str:
+    parts = token.split(".")
+    if len(parts) != 3 or parts[0] + "." != TOKEN_PREFIX:
+        raise NotAuthenticated("an enrolment token of the form ops1.… is needed; make one on the manager")
+    return parts[1]
+
+
+def _why_not(token: Row, now: int) -> str:
+    if token["revoked_at"] is not None:
+        return "was revoked"
+    return "has ended" if token["expires_at"] <= now else "has been used up"

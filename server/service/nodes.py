@@ -1,0 +1,102 @@
+"""Nodes as people see them: list, details, agent, log, retirement (M1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from host.wire.messages import Facts
+from host.wire.states import CANCELED, COMMAND, NODE, ONLINE, RETIRED, may_follow
+from server.auth import Caller
+from server.db import Db, Row, Session
+from server.errors import BadInput, NodeUnknown
+from server.service.audit import Audit
+from server.service.enrolment import facts_of, main_address
+from server.service.page import Page
+from server.wakeups import Wakeups, node
+
+LOG_LINES = 200
+
+
+class Nodes:
+    def __init__(self, db: Db, audit: Audit, wakeups: Wakeups) -> None:
+        self._db, self._q, self._audit, self._wakeups = db, db.q.nodes, audit, wakeups
+
+    async def page(self, *, q: str, state: str, limit: int, offset: int) -> Page:
+        """Nodes by name. `q` is looked for in name, address and tags; retired ones only when asked for by state."""
+        if state and state not in NODE:
+            raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
+        text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        params = {"state": state, "pattern": f"%{text}%" if text else ""}
+        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(self._q.total, params)
+        return Page([_shown(row) for row in rows], total["total"] if total else 0)
+
+    async def counts(self) -> dict[str, int]:
+        """State → how many nodes are in it."""
+        return {row["state"]: row["total"] for row in await self._db.rows(self._q.count_by_state)}
+
+    async def get(self, node_id: str) -> Row:
+        """One node with facts and tags decoded. Raises NodeUnknown."""
+        row = await self._db.row(self._q.by_id, {"id": node_id})
+        if row is None:
+            raise NodeUnknown(f"there is no node {node_id[:40]!r}")
+        return _shown(row)
+
+    async def agent(self, node_id: str) -> Row:
+        """The agent as its daemon last told. Raises NodeUnknown."""
+        row = await self._db.row(self._db.q.reports.agent, {"node_id": node_id})
+        if row is None:
+            raise NodeUnknown(f"there is no node {node_id[:40]!r}")
+        return row
+
+    async def log(self, node_id: str) -> list[Row]:
+        """The newest warnings and errors that the host sent (D14)."""
+        return await self._db.rows(self._db.q.reports.logs_of_node, {"node_id": node_id, "limit": LOG_LINES})
+
+    async def drops(self, node_id: str) -> list[Row]:
+        """Ranges of records that the host had to let go of, and why (D3)."""
+        return await self._db.rows(self._q.drops, {"node_id": node_id})
+
+    async def update_facts(self, session: Session, node_id: str, facts: Facts, ip: str, now: int) -> None:
+        row = {
+            "id": node_id,
+            "hostname": facts.hostname[:255],
+            "ip": main_address(facts, ip),
+            "facts": json.dumps(asdict(facts), ensure_ascii=False),
+            "daemon_version": facts.daemon_version[:32],
+            "now": now,
+        }
+        await session.execute(self._q.update_facts, row)
+
+    async def move(self, session: Session, node_id: str, state: str, now: int) -> bool:
+        """Compare-and-set; False when the node is in a state from which it may not."""
+        params = {"id": node_id, "state": state, "from_states": may_follow(NODE, state), "now": now}
+        return await session.execute(self._q.move, params) == 1
+
+    async def retire(self, caller: Caller, node_id: str, now: int) -> None:
+        """Take a node out of service: its certificate is refused from now on, what waits for it is canceled.
+
+        Its history stays. Raises NodeUnknown.
+        """
+        row = await self.get(node_id)
+
+        async def work(session: Session) -> None:
+            if not await self.move(session, node_id, RETIRED, now):
+                return
+            await session.execute(self._db.q.enrolment.revoke_certificates, {"node_id": node_id, "now": now})
+            for command in await session.rows(self._db.q.commands.open_of_node, {"node_id": node_id}):
+                change = {"id": command["id"], "node_id": node_id, "state": CANCELED, "reason": "the node was retired"}
+                change |= {"at": now, "now": now, "final": 1, "from_states": may_follow(COMMAND, CANCELED)}
+                await session.execute(self._db.q.commands.move, change)
+            await self._audit.record(session, caller, "node.retire", f"node {node_id}", {"name": row["name"]}, now)
+
+        await self._db.transaction(work)
+        self._wakeups.wake(node(node_id))
+
+
+def _shown(row: Row) -> Row:
+    facts: Facts = facts_of(row)
+    tags: dict[str, Any] = json.loads(row["tags"])
+    return {**row, "facts": facts, "tags": tags, "online": row["state"] == ONLINE}

@@ -1,0 +1,69 @@
+"""The poll: take the host's news of its commands, give it what waits for it, and hold it until something does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from host.wire.messages import PollAnswer, PollRequest
+from host.wire.protocol import PROTOCOL
+from host.wire.states import ONLINE
+from server.auth import Caller
+from server.db import Db, Session
+from server.errors import BadInput
+from server.service.commands import Commands
+from server.service.nodes import Nodes
+from server.service.presence import Presence
+from server.wakeups import Wakeups, execution, node
+
+
+class Polls:
+    def __init__(
+        self, db: Db, commands: Commands, nodes: Nodes, presence: Presence, wakeups: Wakeups, wait_s: float, clock: Callable[[], int]
+    ) -> None:
+        self._db, self._commands, self._nodes, self._presence = db, commands, nodes, presence
+        self._wakeups, self._wait_s, self._clock = wakeups, wait_s, clock
+
+    async def poll(self, caller: Caller, request: PollRequest, gone: asyncio.Event) -> PollAnswer | None:
+        """An answer, after at most `wait` seconds; None when the manager stops. `gone` is set when the host hangs up.
+
+        Raises BadInput when the host speaks a protocol that is not spoken here.
+        """
+        if not PROTOCOL - 1 <= request.protocol <= PROTOCOL:
+            raise BadInput(f"protocol {request.protocol} is not spoken here ({PROTOCOL} is); update the daemon", field="protocol")
+        now = self._clock()
+        with self._presence.hold(caller.id, now):
+            await self._take_news(caller, request, now)
+            answer = await self._hold(caller.id, request, gone)
+        if gone.is_set():
+            self._presence.broke_off(caller.id, self._clock())
+        return answer
+
+    async def _take_news(self, caller: Caller, request: PollRequest, now: int) -> None:
+        comes_back = caller.node_state != ONLINE
+        if not (comes_back or request.accepted or request.refused or request.facts):
+            return
+
+        async def work(session: Session) -> list[str]:
+            if comes_back:
+                await self._nodes.move(session, caller.id, ONLINE, now)
+            if request.facts:
+                await self._nodes.update_facts(session, caller.id, request.facts, caller.ip, now)
+            return await self._commands.acknowledge(session, caller.id, request.accepted, request.refused, now)
+
+        for command_id in await self._db.transaction(work):
+            self._wakeups.wake(execution(command_id))
+
+    async def _hold(self, node_id: str, request: PollRequest, gone: asyncio.Event) -> PollAnswer | None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait_s
+        with self._wakeups.listen(node(node_id)) as bell:
+            while True:
+                now = self._clock()
+                commands = await self._commands.mailbox(node_id, request.holding, now)
+                left = until - loop.time()
+                if commands or left <= 0 or gone.is_set():
+                    return PollAnswer(now, self._wait_s, commands)
+                await bell.wait(left)
+                if self._wakeups.stopping:
+                    return None

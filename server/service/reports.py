@@ -1,0 +1,120 @@
+"""Reports: every record of a host stored exactly once (D3, DESIGN §3).
+
+The batch and the lane's high-water mark are one transaction. The mark is raised first, by compare-and-set, so
+of two deliveries of the same records one waits and then finds them stored. Answered after commit; the host
+deletes what was answered for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from host.wire.messages import Record, ReportAnswer, ReportRequest
+from host.wire.protocol import LANES, MAX_RECORDS
+from host.wire.records import BODY_OF, AgentState, Dropped, Event, Execution, Log, Output, Sample
+from host.wire.states import AGENT
+from server.db import Db, Row, Session
+from server.errors import BadInput, Conflict
+from server.service.commands import Commands
+from server.service.metrics import Metrics
+from server.service.output import Output as OutputService
+from server.wakeups import Wakeups, execution
+
+log = logging.getLogger("server.reports")
+
+
+class Reports:
+    def __init__(self, db: Db, commands: Commands, output: OutputService, metrics: Metrics, wakeups: Wakeups) -> None:
+        self._db, self._q = db, db.q.reports
+        self._commands, self._output, self._metrics, self._wakeups = commands, output, metrics, wakeups
+
+    async def store(self, node_id: str, request: ReportRequest, now: int) -> ReportAnswer:
+        """Store what is new and follows without a gap. Raises BadInput; Conflict when another delivery overtook."""
+        if request.lane not in LANES:
+            raise BadInput(f"lane: {request.lane!r} is unknown", field="lane")
+        if len(request.records) > MAX_RECORDS:
+            raise BadInput(f"records: more than {MAX_RECORDS} in one report", field="records")
+        topics: set[str] = set()
+
+        async def work(session: Session) -> int:
+            topics.clear()
+            return await self._store(session, node_id, request, topics, now)
+
+        stored = await self._db.transaction(work)
+        for topic in topics:
+            self._wakeups.wake(topic)
+        return ReportAnswer(stored, now)
+
+    async def _store(self, session: Session, node_id: str, request: ReportRequest, topics: set[str], now: int) -> int:
+        lane = {"node_id": node_id, "lane": request.lane, "epoch": request.epoch}
+        row = await session.row(self._q.lane, lane)
+        before = row["stored"] if row else 0
+        news, stored = _news(request.records, before)
+        if not news:
+            return before
+        if row is None:
+            await session.execute(self._q.new_lane, lane | {"now": now})
+        if await session.execute(self._q.raise_lane, lane | {"before": before, "stored": stored, "now": now}) != 1:
+            raise Conflict("another report of this lane is being stored; send again")
+        samples: list[Row] = []
+        for record in news:
+            place = {"node_id": node_id, "epoch": request.epoch, "seq": record.seq, "at": record.at}
+            try:
+                await self._one(session, lane, place, record, samples, topics, now)
+            except (msgspec.ValidationError, BadInput) as problem:
+                # It must not hold up all that comes after it; that it came, and why it is unusable, is kept.
+                log.warning("node %s: record %s of lane %s: %s", node_id, record.seq, request.lane, problem)
+                event = place | {"name": "record.unusable", "detail": f"{record.kind[:32]}: {problem}"[:1000]}
+                await session.execute(self._q.event, event)
+        await session.execute_many(self._db.q.metrics.insert, samples)
+        return stored
+
+    async def _one(
+        self, session: Session, lane: Row, place: Row, record: Record, samples: list[Row], topics: set[str], now: int
+    ) -> None:
+        node_id, at = place["node_id"], place["at"]
+        body = msgspec.convert(record.body, BODY_OF.get(record.kind, Event))
+        match body:
+            case Sample():
+                samples.append(self._metrics.row(node_id, place["epoch"], record.seq, at, body))
+            case Execution():
+                if await self._commands.told(session, node_id, body, at, now):
+                    topics.add(execution(body.command_id))
+            case Output():
+                if await self._output.store(session, node_id, body, at):
+                    topics.add(execution(body.command_id))
+            case AgentState():
+                await self._agent(session, node_id, body, at)
+            case Log():
+                line = {"component": body.component[:16], "level": body.level[:16], "logger": body.logger[:128]}
+                await session.execute(self._q.log, place | line | {"message": body.message[:8000]})
+            case Dropped():
+                drop = lane | {"first_seq": body.first, "last_seq": record.seq, "at": at, "why": body.why[:255]}
+                await session.execute(self._q.drop, drop)
+            case Event():
+                await session.execute(self._q.event, place | {"name": body.name[:64], "detail": body.detail[:8000]})
+
+    async def _agent(self, session: Session, node_id: str, body: AgentState, at: int) -> None:
+        if body.state not in AGENT:
+            raise BadInput(f"state: {body.state!r} is unknown")
+        row = {"node_id": node_id, "version": body.version[:32], "state": body.state, "reason": body.reason[:255], "at": at}
+        row |= {"pid": body.pid, "cpu_usage": body.cpu_percent, "memory_usage": body.memory_bytes, "restarts": body.restarts}
+        await session.execute(self._q.update_agent, row)
+
+
+def _news(records: Sequence[Record], before: int) -> tuple[list[Record], int]:
+    """Those after `before` that follow on without a gap, and the mark behind the last. A tombstone fills its range."""
+    news: list[Record] = []
+    mark = before
+    for record in records:
+        if record.seq <= mark:
+            continue
+        first = record.body.get("first") if record.kind == "dropped" else record.seq
+        if not isinstance(first, int) or first > mark + 1:
+            break
+        news.append(record)
+        mark = record.seq
+    return news, mark

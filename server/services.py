@@ -1,0 +1,66 @@
+"""The services, as one value that doors and loops are given. Built in one place: server/app.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.config import Config
+from server.db import Db
+from server.keys import Keys
+from server.service.audit import Audit
+from server.service.commands import Commands
+from server.service.enrolment import Enrolment
+from server.service.metrics import Metrics
+from server.service.nodes import Nodes
+from server.service.output import Output
+from server.service.people import People
+from server.service.polls import Polls
+from server.service.presence import Presence
+from server.service.reports import Reports
+from server.wakeups import Wakeups
+
+
+@dataclass(frozen=True)
+class Services:
+    config: Config
+    clock: Callable[[], int]
+    keys: Keys
+    wakeups: Wakeups
+    audit: Audit
+    people: People
+    enrolment: Enrolment
+    nodes: Nodes
+    presence: Presence
+    commands: Commands
+    output: Output
+    metrics: Metrics
+    reports: Reports
+    polls: Polls
+
+
+def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int]) -> Services:
+    """All services over one database."""
+    wakeups = Wakeups()
+    audit = Audit(db, keys.audit)
+    nodes = Nodes(db, audit, wakeups)
+    presence = Presence(db, config.offline_after, clock())
+    commands = Commands(db, audit, keys, wakeups, config.command_ttl)
+    output = Output(db, commands, wakeups)
+    metrics = Metrics(db)
+    return Services(
+        config=config,
+        clock=clock,
+        keys=keys,
+        wakeups=wakeups,
+        audit=audit,
+        people=People(db, audit, config.session_hours),
+        enrolment=Enrolment(db, audit, keys, config.certificate_days),
+        nodes=nodes,
+        presence=presence,
+        commands=commands,
+        output=output,
+        metrics=metrics,
+        reports=Reports(db, commands, output, metrics, wakeups),
+        polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
+    )

@@ -1,0 +1,23 @@
+-- name: lock
+UPDATE audit_head SET entries = entries + 1 WHERE id = 1;
+
+-- name: head
+SELECT entries, hash FROM audit_head WHERE id = 1;
+
+-- name: set_head
+UPDATE audit_head SET hash = :hash WHERE id = 1;
+
+-- name: insert
+INSERT INTO audit_logs (id, created_at, user_id, actor, action, resource, detail, ip, hash)
+VALUES (:id, :created_at, :user_id, :actor, :action, :resource, :detail, :ip, :hash);
+
+-- name: page
+SELECT id, created_at, user_id, actor, action, resource, detail, ip FROM audit_logs
+ORDER BY id DESC LIMIT :limit OFFSET :offset;
+
+-- name: total
+SELECT entries AS total FROM audit_head WHERE id = 1;
+
+-- name: chain
+SELECT id, created_at, user_id, actor, action, resource, detail, ip, hash FROM audit_logs
+WHERE id > :after ORDER BY id LIMIT 1000;

@@ -1,0 +1,57 @@
+-- name: insert
+INSERT INTO commands (id, node_id, task_id, target_id, kind, method, path, body, headers, state, reason, queued_at, expires_at,
+  deadline_at, stdout_bytes, stderr_bytes, truncated, created_by)
+VALUES (:id, :node_id, :task_id, :target_id, :kind, :method, :path, :body, :headers, 'queued', '', :now, :expires_at,
+  :deadline_at, 0, 0, 0, :created_by);
+
+-- name: insert_task
+INSERT INTO tasks (id, name, type, content, cron_expr, state, created_by, created_at)
+VALUES (:id, :name, :type, :content, NULL, 'active', :created_by, :now);
+
+-- name: by_id
+SELECT c.*, n.name AS node_name, n.state AS node_state, t.name AS task_name, t.content AS task_content
+FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id WHERE c.id = :id;
+
+-- name: mailbox
+SELECT id, method, path, body, headers FROM commands
+WHERE node_id = :node_id AND state = 'queued' AND expires_at > :now AND id NOT IN (:holding*)
+ORDER BY queued_at, id LIMIT 50;
+
+-- name: move
+UPDATE commands SET state = :state, reason = :reason,
+  accepted_at = CASE WHEN :state = 'accepted' THEN :at ELSE accepted_at END,
+  started_at = CASE WHEN :state = 'started' THEN :at ELSE started_at END,
+  finished_at = CASE WHEN :final = 1 THEN :at ELSE finished_at END,
+  deadline_at = CASE WHEN :state = 'started' THEN :now + deadline_at - expires_at ELSE deadline_at END
+WHERE id = :id AND node_id = :node_id AND state IN (:from_states*);
+
+-- name: result
+UPDATE commands SET exit_code = :exit_code, exit_signal = :exit_signal, stdout_bytes = :stdout_bytes,
+  stderr_bytes = :stderr_bytes, truncated = :truncated
+WHERE id = :id AND node_id = :node_id;
+
+-- name: overdue
+SELECT c.id, c.node_id, c.state, n.state AS node_state
+FROM commands c JOIN nodes n ON n.id = c.node_id
+WHERE (c.state = 'queued' AND c.expires_at <= :now)
+  OR (c.state IN ('accepted', 'started') AND c.deadline_at <= :late AND (n.state <> 'offline' OR c.deadline_at <= :forget))
+ORDER BY c.deadline_at LIMIT 500;
+
+-- name: recently_queued
+SELECT id, node_id FROM commands WHERE state = 'queued' AND queued_at > :since;
+
+-- name: page
+SELECT c.id, c.node_id, c.task_id, c.kind, c.state, c.reason, c.queued_at, c.accepted_at, c.started_at, c.finished_at,
+  c.exit_code, c.exit_signal, c.stdout_bytes, c.stderr_bytes, c.truncated, n.name AS node_name, t.name AS task_name
+FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
+WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
+  AND (:state = '' OR c.state = :state) AND c.task_id IS NOT NULL
+ORDER BY c.queued_at DESC, c.id DESC LIMIT :limit OFFSET :offset;
+
+-- name: total
+SELECT COUNT(*) AS total FROM commands c
+WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
+  AND (:state = '' OR c.state = :state) AND c.task_id IS NOT NULL;
+
+-- name: open_of_node
+SELECT id FROM commands WHERE node_id = :node_id AND state = 'queued';

@@ -1,0 +1,25 @@
+-- name: insert_token
+INSERT INTO enrolment_tokens (id, hash, note, tags, uses_left, expires_at, created_by, created_at, revoked_at)
+VALUES (:id, :hash, :note, :tags, :uses, :expires_at, :created_by, :now, NULL);
+
+-- name: token_by_hash
+SELECT id, tags, uses_left, expires_at, revoked_at FROM enrolment_tokens WHERE hash = :hash;
+
+-- name: use_token
+UPDATE enrolment_tokens SET uses_left = uses_left - 1
+WHERE id = :id AND uses_left > 0 AND expires_at > :now AND revoked_at IS NULL;
+
+-- name: insert_certificate
+INSERT INTO node_certificates (fingerprint, node_id, public_key, certificate, token_id, not_after, created_at, revoked_at)
+VALUES (:fingerprint, :node_id, :public_key, :certificate, :token_id, :not_after, :now, NULL);
+
+-- name: certificate_by_key
+SELECT c.fingerprint, c.node_id, c.certificate, c.token_id, c.not_after, c.revoked_at, n.name
+FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.public_key = :public_key;
+
+-- name: caller
+SELECT c.node_id, c.not_after, c.revoked_at, n.name, n.state
+FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.fingerprint = :fingerprint;
+
+-- name: revoke_certificates
+UPDATE node_certificates SET revoked_at = :now WHERE node_id = :node_id AND revoked_at IS NULL;

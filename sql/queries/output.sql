@@ -1,0 +1,13 @@
+-- name: known_chunk
+SELECT chunk FROM command_output WHERE command_id = :command_id AND chunk = :chunk;
+
+-- name: insert
+INSERT INTO command_output (command_id, chunk, stream, start_offset, at, data)
+VALUES (:command_id, :chunk, :stream, :start_offset, :at, :data);
+
+-- name: after
+SELECT chunk, stream, start_offset, at, data FROM command_output
+WHERE command_id = :command_id AND chunk >= :chunk ORDER BY chunk LIMIT :limit;
+
+-- name: owner
+SELECT node_id FROM commands WHERE id = :command_id;

@@ -1,0 +1,36 @@
+-- name: lane
+SELECT stored FROM node_lanes WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch;
+
+-- name: new_lane
+INSERT INTO node_lanes (node_id, lane, epoch, stored, updated_at) VALUES (:node_id, :lane, :epoch, 0, :now);
+
+-- name: raise_lane
+UPDATE node_lanes SET stored = :stored, updated_at = :now
+WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch AND stored = :before;
+
+-- name: drop
+INSERT INTO node_drops (node_id, lane, epoch, last_seq, first_seq, at, why)
+VALUES (:node_id, :lane, :epoch, :last_seq, :first_seq, :at, :why);
+
+-- name: log
+INSERT INTO node_logs (node_id, at, epoch, seq, component, level, logger, message)
+VALUES (:node_id, :at, :epoch, :seq, :component, :level, :logger, :message);
+
+-- name: event
+INSERT INTO node_events (node_id, at, epoch, seq, name, detail)
+VALUES (:node_id, :at, :epoch, :seq, :name, :detail);
+
+-- name: logs_of_node
+SELECT at, component, level, logger, message FROM node_logs WHERE node_id = :node_id ORDER BY at DESC, seq DESC LIMIT :limit;
+
+-- name: agent
+SELECT node_id, version, state, reason, pid, cpu_usage, memory_usage, restarts, updated_at FROM agents WHERE node_id = :node_id;
+
+-- name: new_agent
+INSERT INTO agents (node_id, version, state, reason, pid, cpu_usage, memory_usage, restarts, updated_at)
+VALUES (:node_id, '', 'unknown', '', NULL, NULL, NULL, 0, 0);
+
+-- name: update_agent
+UPDATE agents SET version = :version, state = :state, reason = :reason, pid = :pid, cpu_usage = :cpu_usage,
+  memory_usage = :memory_usage, restarts = :restarts, updated_at = :at
+WHERE node_id = :node_id AND updated_at <= :at;
