@@ -1,0 +1,67 @@
+"""`ops-agent`: arguments → one verb. Exit codes: 0 done (or another agent runs already), 1 failed, 2 usage or settings."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from host import __version__
+from host.agent import config
+from host.lib.clock import SystemClock
+from host.lib.errors import AgentError, ConfigError, HostError
+from host.lib.files import ProcessLock
+from host.lib.logs import set_up
+
+log = logging.getLogger("agent")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program; `arguments` without the program's name."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = config.read(options.config)
+        if options.verb == "check-config":
+            print(f"{options.config}: valid")
+            return 0
+        return _run(settings)
+    except HostError as problem:
+        print(f"ops-agent: {problem}", file=sys.stderr)
+        return 2 if isinstance(problem, ConfigError) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ops-agent", description="Runs tasks on this host that the manager signed.")
+    parser.add_argument("--version", action="version", version=f"ops-agent {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | check-config")
+    for name, text in (("run", "run until SIGTERM"), ("check-config", "say whether the settings are valid")):
+        verb = verbs.add_parser(name, help=text)
+        verb.add_argument("--config", type=Path, default=Path("/etc/ops-scaffold/agent.yaml"), help="default: %(default)s")
+    return parser
+
+
+def _run(settings: config.Settings) -> int:
+    # Late, so that a wrong setting or a version is answered without loading the web server.
+    from host.agent import app, identity
+
+    set_up(settings.log_level)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    if not settings.work_dir.is_dir():
+        raise AgentError("D3001", f"{settings.work_dir}: no such folder", "run ops-daemon enroll first, or correct work_dir")
+    me = identity.read(settings.work_dir)
+    lock = ProcessLock(settings.work_dir / "agent.lock")
+    try:
+        if not lock.acquire():
+            log.info("another agent runs here (pid %s); this one steps back", lock.holder() or "unknown")
+            return 0
+    except OSError as problem:
+        raise AgentError("D3001", f"{problem.filename}: {problem.strerror}", "run the agent as the owner of work_dir") from problem
+    asyncio.run(app.serve(settings, me, SystemClock()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The only wiring of the agent: settings and identity in, a running process out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+import sqlite3
+
+from host import __version__
+from host.agent import recover, registry
+from host.agent.api import Api
+from host.agent.config import Settings
+from host.agent.daemon_link import DaemonLink
+from host.agent.engine import Engine
+from host.agent.flusher import Flusher
+from host.agent.guard import Guard
+from host.agent.heartbeat import Heartbeat
+from host.agent.identity import Identity, server_context
+from host.agent.ledger import Ledger
+from host.agent.log_records import LogSource
+from host.agent.server import Server, bind, make_server
+from host.lib.backoff import Backoff
+from host.lib.clock import Clock
+from host.lib.logs import Forward
+from host.wire import states
+
+log = logging.getLogger("agent")
+FLUSH_S = 0.05
+PRUNE_S = 3600.0
+LAST_WORDS_S = 1.0
+
+
+async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
+    """Run until SIGTERM or SIGINT, then stop cleanly. Raises AgentError where it cannot start."""
+    loop = asyncio.get_running_loop()
+    context, sock = server_context(identity), bind(settings.address)
+    ledger = Ledger(settings.work_dir / "ledger.db")
+    flusher, logs = Flusher(ledger.tell, FLUSH_S), LogSource()
+
+    def forward(level: str, logger: str, message: str, at: int) -> None:
+        logs.add(level, logger, message, at)
+        loop.call_soon_threadsafe(flusher.dirty, logs)
+
+    handler = Forward(forward)
+    logging.getLogger().addHandler(handler)
+    spool = settings.work_dir / "spool"
+    recover.empty_spool(spool)
+    engine = Engine(ledger, registry.standard(settings.interpreters), settings.tasks, flusher, spool, clock)
+    beat = Heartbeat(engine, clock)
+    guard = Guard(identity, settings.address[1], clock)
+    server = make_server(Api(engine, ledger, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)
+    backoff = Backoff(0.05, 2.0, random.random)
+    link = DaemonLink(settings.run_dir / "daemon.sock", ledger.outgoing, beat.params, settings.heartbeat_interval, backoff)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    cut_off = ledger.in_state(states.STARTED)
+    late = recover.run_what_waited(ledger, engine, clock)
+    endless = [loop.create_task(link.run()), loop.create_task(_prune(ledger, clock, int(settings.keep_finished * 1000)))]
+    background = [*endless, loop.create_task(recover.end_the_rest(cut_off, late, ledger, clock, settings.tasks.stop_grace))]
+    serving = loop.create_task(server.serve(sockets=[sock]))
+    stopping = loop.create_task(stop.wait())
+    log.info("ops-agent %s listens on %s:%d", __version__, *settings.address)
+    try:
+        ended, _ = await asyncio.wait([stopping, serving, *endless], return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()  # none of them ends by itself but by a fault, and half an agent is worse than a restart
+        log.info("stopping: %d running, %d waiting", engine.running, engine.queued)
+        await _stop(engine, ledger, server, serving)
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        logging.getLogger().removeHandler(handler)
+        ledger.close()
+    log.info("stopped")
+
+
+async def _stop(engine: Engine, ledger: Ledger, server: Server, serving: asyncio.Task[None]) -> None:
+    await engine.stop()  # the API goes on meanwhile: what runs can still be asked for and canceled
+    server.close()
+    await serving
+    deadline = asyncio.get_running_loop().time() + LAST_WORDS_S
+    while ledger.outgoing.waiting and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.02)  # what the daemon does not take now is on disk for the next start
+
+
+async def _prune(ledger: Ledger, clock: Clock, keep_ms: int) -> None:
+    while True:
+        try:
+            gone = ledger.prune(clock.now(), keep_ms)
+        except sqlite3.Error as problem:
+            log.warning("old commands could not be removed from the ledger: %s", problem)
+        else:
+            log.info("%d finished commands left the ledger", gone)
+        await asyncio.sleep(PRUNE_S)

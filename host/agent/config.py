@@ -1,0 +1,78 @@
+"""The agent's settings: every key, its unit, its default and why. Read once, never changed (D13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from host.lib.errors import ConfigError
+from host.lib.logs import LEVELS
+from host.lib.settings import load
+
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """Limits of the engine (A5)."""
+
+    max_concurrent: int = field(default=10, metadata={"min": 1, "max": 200})
+    """Tasks that run at the same time; the next ones wait in line."""
+    max_queued: int = field(default=1000, metadata={"min": 0, "max": 100_000})
+    """Tasks that may wait; past that the agent answers 429 and the daemon keeps the command."""
+    stop_grace: float = field(default=5.0, metadata={"min": 0.05, "max": 300, "unit": "s"})
+    """Between SIGTERM and SIGKILL to the task's process group."""
+    drain: float = field(default=2.0, metadata={"min": 0.05, "max": 60, "unit": "s"})
+    """How long a task whose process has ended waits for what its children still write."""
+    shutdown_wait: float = field(default=25.0, metadata={"min": 0, "max": 3600, "unit": "s"})
+    """What running tasks get when the agent is asked to stop; supervisord waits 30 s in all."""
+    max_backlog_bytes: int = field(default=256 * 1024 * 1024, metadata={"min": 64 * 1024, "max": 1 << 40})
+    """Output on disk that the daemon has not taken yet. Past it output is counted and cut; results never are."""
+
+
+@dataclass(frozen=True)
+class Interpreters:
+    """Programs that run scripts. An empty `python` means the interpreter that runs the agent itself."""
+
+    shell: str = "/bin/sh"
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`agent.yaml`."""
+
+    work_dir: Path = Path("/var/lib/ops-scaffold")
+    run_dir: Path = Path("/run/ops-scaffold")
+    log_level: str = field(default="info", metadata={"one_of": LEVELS})
+    listen: str = "127.0.0.1:9445"
+    """Address of the signed API; loopback only."""
+    heartbeat_interval: float = field(default=30.0, metadata={"min": 0.1, "max": 300, "unit": "s"})
+    keep_finished: float = field(default=7 * 86400.0, metadata={"min": 3600, "max": 366 * 86400, "unit": "s"})
+    """How long a finished task stays in the ledger; never shorter than its signature is valid."""
+    tasks: TaskSettings = field(default_factory=TaskSettings)
+    interpreters: Interpreters = field(default_factory=Interpreters)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`. Raises ConfigError D1002 where it is not a loopback address."""
+        host, _, port = self.listen.rpartition(":")
+        if host not in LOOPBACK:
+            raise ConfigError("D1002", f"listen: {self.listen!r} is not on loopback", "write 127.0.0.1:PORT; only this host may call")
+        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+            raise ConfigError("D1002", f"listen: {self.listen!r} has no port between 1 and 65535", "write 127.0.0.1:9445")
+        return "127.0.0.1", int(port)
+
+
+def read(path: Path) -> Settings:
+    """The settings in `path`, checked. Raises ConfigError D1001 or D1002."""
+    settings = load(Settings, path)
+    try:
+        _ = settings.address
+    except ConfigError as problem:
+        raise ConfigError(problem.code, f"{path}: {problem.what}", problem.mend) from problem
+    for name in ("shell", "python"):
+        value = getattr(settings.interpreters, name)
+        if value and not value.startswith("/"):
+            raise ConfigError("D1002", f"{path}: interpreters.{name}: {value!r} is not an absolute path", "write for example /bin/sh")
+    return settings
