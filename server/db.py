@@ -14,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+import aiomysql
 import pymysql
 from databases import Database, DatabaseURL
 from databases.core import Connection
 
-from server.errors import ConfigError, Unavailable
+from server.errors import ConfigError, Conflict, Unavailable
 from server.paths import resource
 from server.queries import Queries, Query
 
@@ -35,6 +37,7 @@ log = logging.getLogger("server.db")
 ACQUIRE_S = 10.0
 RETRIES = 5
 _MYSQL_RETRY = frozenset({1205, 1213, 2006, 2013, 2014})
+_MYSQL_NO_DATABASE = 1049
 _MYSQL_SESSION = (
     "SET time_zone = '+00:00'",
     "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -139,10 +142,28 @@ class Db:
 
     async def _connect_mysql(self) -> None:
         low, high = self._pool
+        # The server's notes ("table exists already") come as Python warnings; in strict mode what matters is an error.
+        warnings.filterwarnings("ignore", category=pymysql.Warning)
+        await self._create_missing()
         self._mysql = Database(
             self.url, min_size=low, max_size=high, pool_recycle=300, charset="utf8mb4", connect_timeout=10
         )
         await self._mysql.connect()
+
+    async def _create_missing(self) -> None:
+        """Make the database on a server that lacks it, where the account may."""
+        place = {"host": self.url.hostname, "port": self.url.port or 3306, "connect_timeout": 10}
+        account = {"user": self.url.username or "root", "password": self.url.password or ""}
+        try:
+            connection = await aiomysql.connect(**place, **account, db=self.url.database)
+        except pymysql.err.OperationalError as problem:
+            if problem.args[0] != _MYSQL_NO_DATABASE:
+                raise
+            connection = await aiomysql.connect(**place, **account)
+            async with connection.cursor() as cursor:
+                name = self.url.database.replace("`", "``")
+                await cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+        connection.close()
 
     @asynccontextmanager
     async def _session(self, lock: asyncio.Lock, held: int) -> AsyncIterator[Session]:
@@ -218,6 +239,10 @@ class Db:
                     raise Unavailable("the database did not answer; nothing was changed", retry_after=1.0) from problem
                 log.info("%s: %s; again", name, reason(problem))
                 await asyncio.sleep(0.01 * 2**attempt)
+            except (pymysql.err.IntegrityError, sqlite3.IntegrityError) as problem:
+                # Another transaction made the same row first: from the start again, this one will find it.
+                if attempt == RETRIES - 1:
+                    raise Conflict(f"{name}: it exists already") from problem
             except (pymysql.err.InterfaceError, sqlite3.OperationalError) as problem:
                 log.error("%s: %s", name, reason(problem))
                 raise Unavailable("the database cannot be written or read now; nothing was changed", retry_after=1.0) from problem

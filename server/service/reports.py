@@ -51,7 +51,7 @@ class Reports:
     async def _store(self, session: Session, node_id: str, request: ReportRequest, topics: set[str], now: int) -> int:
         lane = {"node_id": node_id, "lane": request.lane, "epoch": request.epoch}
         row = await session.row(self._q.lane, lane)
-        before = row["stored"] if row else 0
+        before = row["stored_seq"] if row else 0
         news, stored = _news(request.records, before)
         if not news:
             return before

@@ -46,12 +46,12 @@ CREATE TABLE enrolment_tokens (
   revoked_at BIGINT
 );
 
--- The high-water mark of each lane: records up to and including `stored` are in the tables below.
+-- The high-water mark of each lane: records up to and including `stored_seq` are in the tables below.
 CREATE TABLE node_lanes (
   node_id CHAR(26) NOT NULL,
   lane VARCHAR(8) NOT NULL,
   epoch BIGINT NOT NULL,
-  stored BIGINT NOT NULL,
+  stored_seq BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (node_id, lane, epoch)
 );

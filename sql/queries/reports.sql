@@ -1,12 +1,12 @@
 -- name: lane
-SELECT stored FROM node_lanes WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch;
+SELECT stored_seq FROM node_lanes WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch;
 
 -- name: new_lane
-INSERT INTO node_lanes (node_id, lane, epoch, stored, updated_at) VALUES (:node_id, :lane, :epoch, 0, :now);
+INSERT INTO node_lanes (node_id, lane, epoch, stored_seq, updated_at) VALUES (:node_id, :lane, :epoch, 0, :now);
 
 -- name: raise_lane
-UPDATE node_lanes SET stored = :stored, updated_at = :now
-WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch AND stored = :before;
+UPDATE node_lanes SET stored_seq = :stored, updated_at = :now
+WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch AND stored_seq = :before;
 
 -- name: drop
 INSERT INTO node_drops (node_id, lane, epoch, last_seq, first_seq, at, why)

@@ -1,0 +1,108 @@
+"""Numbers, sizes, spans of time and moments as people read them: the one place. Given to templates as filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from server.web.i18n import Language
+
+NOTHING = "–"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def size(value: float | None) -> str:
+    """Bytes with a binary unit: `3.2 GiB`."""
+    if value is None:
+        return NOTHING
+    amount, unit = float(value), 0
+    while abs(amount) >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:.0f} {_UNITS[unit]}" if unit == 0 or amount >= 100 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def rate(value: float | None) -> str:
+    """Bytes a second."""
+    return NOTHING if value is None else f"{size(value)}/s"
+
+
+def percent(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.0f} %" if value >= 9.95 else f"{value:.1f} %"
+
+
+def number(value: float | None) -> str:
+    """With thin spaces between thousands, the same in every language."""
+    return NOTHING if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def clock(ms: int | None) -> str:
+    """A moment in UTC, to the second."""
+    return NOTHING if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def filters(language: Language) -> dict[str, Callable[..., object]]:
+    """All filters; those with words in them speak `language`."""
+    _ = language.gettext
+
+    def duration(seconds: float | None) -> str:
+        if seconds is None:
+            return NOTHING
+        if seconds < 1:
+            return _("%(n)s ms") % {"n": round(seconds * 1000)}
+        if seconds < 10:
+            return _("%(n)s s") % {"n": f"{seconds:.1f}"}
+        whole = round(seconds)
+        for unit, small, text in ((60, 1, _("%(n)s s")), (3600, 60, _("%(a)s min %(b)s s")), (86_400, 3600, _("%(a)s h %(b)s min"))):
+            if whole < unit:
+                part = {1: 1, 60: 1, 3600: 60}[small]
+                return text % {"n": whole, "a": whole // small, "b": whole % small // part}
+        return _("%(a)s d %(b)s h") % {"a": whole // 86_400, "b": whole % 86_400 // 3600}
+
+    def relative(ms: int, now: int) -> str:
+        seconds = (now - ms) // 1000
+        if seconds < -4:
+            return _("in %(span)s") % {"span": _rough(-seconds, _)}
+        return _("just now") if seconds < 5 else _("%(span)s ago") % {"span": _rough(seconds, _)}
+
+    @pass_context
+    def ago(context: Context, ms: int | None) -> str | Markup:
+        """`5 min ago`, kept up to date by static/app.js, with the moment itself on hover."""
+        if not ms:
+            return NOTHING
+        text = relative(ms, context["now"])
+        return Markup('<time datetime="{}" title="{}" data-ago="{}">{}</time>').format(_utc(ms).isoformat(timespec="seconds"), clock(ms), ms, text)
+
+    def stamp(ms: int | None) -> str | Markup:
+        """The moment; static/app.js turns it into the reader's own time zone."""
+        if not ms:
+            return NOTHING
+        return Markup('<time datetime="{}" title="{}" data-at="{}">{}</time>').format(_utc(ms).isoformat(timespec="seconds"), clock(ms), ms, clock(ms))
+
+    return {
+        "size": size,
+        "rate": rate,
+        "percent": percent,
+        "number": number,
+        "duration": duration,
+        "ago": ago,
+        "stamp": stamp,
+        "sentence": language.sentence,
+    }
+
+
+def _rough(seconds: int, _: Callable[[str], str]) -> str:
+    if seconds < 60:
+        return _("%(n)s s") % {"n": seconds}
+    if seconds < 3600:
+        return _("%(n)s min") % {"n": seconds // 60}
+    if seconds < 2 * 86_400:
+        return _("%(n)s h") % {"n": seconds // 3600}
+    return _("%(n)s d") % {"n": seconds // 86_400}
+
+
+def _utc(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, timezone.utc)
