@@ -5,6 +5,8 @@
     POST /api/v1/task/execute           signed; the nonce is the command's id
     GET  /api/v1/task/{id}/status       signed: what the ledger says
     POST /api/v1/task/{id}/cancel       signed; the nonce is the cancel command's own id
+
+Whether a caller may call at all is `guard`'s to say.
 """
 
 from __future__ import annotations

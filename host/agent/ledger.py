@@ -62,7 +62,10 @@ class Entry:
     truncated: bool
 
 
-_COLUMN = {"stdout": "stdout_bytes", "stderr": "stderr_bytes"}
+_SIZE_OF = {
+    "stdout": "UPDATE tasks SET stdout_bytes = ? WHERE id = ?",
+    "stderr": "UPDATE tasks SET stderr_bytes = ? WHERE id = ?",
+}
 Row = tuple[str, int, Any]
 """A record before it has a number: kind, at, body."""
 
@@ -126,7 +129,7 @@ class Ledger:
             for kind, _, body in rows:
                 if kind == "output":
                     size = body.offset + len(body.data) * 3 // 4 - body.data.count("=")
-                    connection.execute(f"UPDATE tasks SET {_COLUMN[body.stream]} = ? WHERE id = ?", (size, body.command_id))
+                    connection.execute(_SIZE_OF[body.stream], (size, body.command_id))
 
     def finish(self, end: Execution, at: int, before: Iterable[Row] = ()) -> bool:
         """A final state, told after `before`. False: it had one already, and nothing was told."""
@@ -153,11 +156,13 @@ class Ledger:
         return True
 
     def _end(self, connection: sqlite3.Connection, end: Execution, at: int) -> bool:
-        allowed = states.may_follow(states.COMMAND, end.state)
-        sql = f"""UPDATE tasks SET state = ?, reason = ?, ended_at = ?, exit_code = ?, signal = ?, stdout_bytes = ?,
-                  stderr_bytes = ?, truncated = ?, content = NULL WHERE id = ? AND state IN ({",".join("?" * len(allowed))})"""
+        row = connection.execute("SELECT state FROM tasks WHERE id = ?", (end.command_id,)).fetchone()
+        if row is None or end.state not in states.COMMAND[row["state"]]:
+            return False
+        sql = """UPDATE tasks SET state = ?, reason = ?, ended_at = ?, exit_code = ?, signal = ?, stdout_bytes = ?,
+                 stderr_bytes = ?, truncated = ?, content = NULL WHERE id = ? AND state = ?"""
         values = (end.state, end.reason, at, end.exit_code, end.signal, end.stdout_bytes, end.stderr_bytes, end.truncated)
-        return connection.execute(sql, (*values, end.command_id, *allowed)).rowcount == 1
+        return connection.execute(sql, (*values, end.command_id, row["state"])).rowcount == 1
 
     def prune(self, now: int, keep_ms: int) -> int:
         """Forget what ended longer ago than `keep_ms` and whose signature is no longer valid; how many."""

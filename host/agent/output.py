@@ -36,7 +36,7 @@ class Collector:
     def __init__(self, command_id: str, limit: int, room: Callable[[], bool]) -> None:
         self._command_id, self._left, self._room = command_id, limit, room
         self._segments: list[tuple[str, bytearray]] = []
-        self._carry = {stream: b"" for stream in STREAMS}
+        self._carry = dict.fromkeys(STREAMS, b"")
         self._offset = dict.fromkeys(STREAMS, 0)
         self._chunk = 0
         self._pending = 0

@@ -46,11 +46,13 @@ def test_the_environment_is_clean_and_the_folder_is_root(agent: Agent) -> None:
     lines = agent.daemon.output(command).decode().splitlines()
     names = {line.partition("=")[0] for line in lines if "=" in line}
     assert names <= {"PATH", "HOME", "LANG", "OPS_COMMAND_ID", "PWD", "OLDPWD", "SHLVL", "_"}
-    assert f"OPS_COMMAND_ID={command}" in lines and lines[-1] == "/"
+    assert f"OPS_COMMAND_ID={command}" in lines
+    assert lines[-1] == "/"
 
 
 def test_a_python_script_runs_in_the_given_folder(agent: Agent, tmp_path: Path) -> None:
-    command = agent.run("import os, sys; print(os.getcwd(), sys.argv[1])", interpreter="python", arguments=["x"], working_folder=str(tmp_path))
+    script = "import os, sys; print(os.getcwd(), sys.argv[1])"
+    command = agent.run(script, interpreter="python", arguments=["x"], working_folder=str(tmp_path))
     assert agent.daemon.ended(command)["state"] == "succeeded"
     assert agent.daemon.output(command).decode() == f"{tmp_path} x\n"
 
@@ -86,7 +88,8 @@ def test_a_flood_neither_fills_the_agent_nor_stops_it(agent: Agent) -> None:
     assert agent.daemon.ended(agent.run("echo meanwhile"))["state"] == "succeeded"
     end = agent.daemon.ended(command)
     assert (end["state"], end["truncated"]) == ("timed_out", True)
-    assert end["stdout_bytes"] > 2_000_000 and len(agent.daemon.output(command)) == 200_000
+    assert end["stdout_bytes"] > 2_000_000
+    assert len(agent.daemon.output(command)) == 200_000
     after = agent.get("/api/v1/status")[1]["data"]["memory_bytes"]
     assert after - before < 12_000_000
 
@@ -95,9 +98,11 @@ def test_a_script_that_hangs_is_stopped_with_its_grandchildren(agent: Agent, tmp
     pids = tmp_path / "pids"
     command = agent.run(f"(sleep 600 & echo $! >>{pids}; wait) & echo $! >>{pids}; echo $$ >>{pids}; wait", timeout=1)
     end = agent.daemon.ended(command)
-    assert end["state"] == "timed_out" and "1 s" in end["reason"]
+    assert end["state"] == "timed_out"
+    assert "1 s" in end["reason"]
     numbers = [int(line) for line in pids.read_text().split()]
-    assert len(numbers) == 3 and all(gone(pid) for pid in numbers)
+    assert len(numbers) == 3
+    assert all(gone(pid) for pid in numbers)
 
 
 def test_a_script_that_ignores_sigterm_is_killed(agent: Agent, tmp_path: Path) -> None:
@@ -119,7 +124,8 @@ def test_a_child_that_holds_the_output_open_does_not_hang_the_task(agent: Agent,
     command = agent.run(f"sleep 600 & echo $! >{pid}; echo done")
     end = agent.daemon.ended(command, 5)
     assert (end["state"], end["exit_code"]) == ("succeeded", 0)
-    assert agent.daemon.output(command) == b"done\n" and gone(int(pid.read_text()))
+    assert agent.daemon.output(command) == b"done\n"
+    assert gone(int(pid.read_text()))
 
 
 def test_a_service_in_a_session_of_its_own_stays(agent: Agent, tmp_path: Path) -> None:
@@ -143,8 +149,11 @@ def test_a_service_in_a_session_of_its_own_stays(agent: Agent, tmp_path: Path) -
 def test_what_cannot_be_started_fails_with_one_clear_reason(agent: Agent, content: dict[str, object], reason: str) -> None:
     command = agent.run("echo never", **content)
     end = agent.daemon.ended(command)
-    assert end["state"] == "failed" and reason in end["reason"] and "Traceback" not in agent.log()
-    assert agent.daemon.states(command) == ["started", "failed"] and agent.daemon.output(command) == b""
+    assert end["state"] == "failed"
+    assert reason in end["reason"]
+    assert "Traceback" not in agent.log()
+    assert agent.daemon.states(command) == ["started", "failed"]
+    assert agent.daemon.output(command) == b""
 
 
 def test_a_missing_interpreter_fails_with_its_name(make_agent: Callable[..., Agent]) -> None:
@@ -152,7 +161,8 @@ def test_a_missing_interpreter_fails_with_its_name(make_agent: Callable[..., Age
     it.daemon.start()
     it.start()
     end = it.daemon.ended(it.run("echo never"))
-    assert end["state"] == "failed" and end["reason"] == "the interpreter /opt/none/sh is missing on this host or cannot be run"
+    assert end["state"] == "failed"
+    assert end["reason"] == "the interpreter /opt/none/sh is missing on this host or cannot be run"
 
 
 def test_nothing_of_a_script_stays_on_the_disk(agent: Agent) -> None:
@@ -165,7 +175,9 @@ def test_nothing_of_a_script_stays_on_the_disk(agent: Agent) -> None:
         time.sleep(0.02)
     assert not list((agent.work / "spool").iterdir())
     status, answer = agent.get(f"/api/v1/task/{command}/status")
-    assert status == 200 and answer["data"]["state"] == "succeeded" and "content" not in answer["data"]
+    assert status == 200
+    assert answer["data"]["state"] == "succeeded"
+    assert "content" not in answer["data"]
 
 
 def test_ten_scripts_run_at_once(agent: Agent, tmp_path: Path) -> None:

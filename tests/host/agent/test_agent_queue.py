@@ -1,0 +1,109 @@
+"""Waiting, cancelling and stopping: each command ends in exactly one final state."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.host.agent.harness import NODE, Agent, gone
+
+Maker = Callable[..., Agent]
+
+
+def test_a_running_script_is_canceled_with_its_group(agent: Agent, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    command = agent.run(f"sleep 600 & echo $! >{pid}; echo up; wait")
+    agent.daemon.wait(lambda: agent.daemon.output(command) == b"up\n")
+    cancel = agent.cancel(command)
+    assert agent.daemon.ended(command)["state"] == "canceled"
+    assert agent.daemon.ended(cancel)["state"] == "succeeded"
+    assert gone(int(pid.read_text()))
+    assert agent.daemon.states(command) == ["started", "canceled"]
+    assert agent.daemon.states(cancel) == ["started", "succeeded"]
+
+
+def test_cancelling_what_is_not_there_or_over_fails_in_words(agent: Agent) -> None:
+    cancel = agent.cancel("never-heard-of")
+    end = agent.daemon.ended(cancel)
+    assert (end["state"], end["reason"]) == ("failed", "there is no task never-heard-of on this host")
+    command = agent.run("true")
+    agent.daemon.ended(command)
+    end = agent.daemon.ended(agent.cancel(command))
+    assert end["state"] == "failed"
+    assert "has ended already" in end["reason"]
+    assert agent.daemon.states(command) == ["started", "succeeded"]
+
+
+def test_a_cancel_delivered_again_is_known(agent: Agent) -> None:
+    cancel = agent.cancel("nothing")
+    status, answer = agent.post("/api/v1/task/nothing/cancel", {"node_id": NODE}, cancel)
+    assert status == 200
+    assert answer["data"] == {"id": cancel, "state": "failed", "known": True}
+    agent.daemon.ended(agent.run("true"))
+    assert agent.daemon.states(cancel) == ["started", "failed"]
+
+
+def test_a_waiting_script_is_canceled_without_ever_running(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent(tasks={"max_concurrent": 1, "max_queued": 2})
+    it.daemon.start()
+    it.start()
+    gate, mark = tmp_path / "gate", tmp_path / "mark"
+    first = it.run(f"while [ ! -e {gate} ]; do sleep 0.02; done")
+    waiting = it.run(f"echo canceled >>{mark}")
+    last = it.run(f"echo ran >>{mark}")
+    body = {"node_id": NODE, "kind": "script", "content": {"script": "true"}}
+    status, answer = it.post("/api/v1/task/execute", body)
+    assert (status, answer["code"]) == (429, 3001)
+    assert "max_queued" in answer["message"]
+    figures = it.get("/api/v1/status")[1]["data"]
+    assert (figures["running"], figures["queued"]) == (1, 2)
+    cancel = it.cancel(waiting)
+    assert it.daemon.ended(waiting)["reason"] == "canceled by a command before it was started"
+    assert it.daemon.ended(cancel)["state"] == "succeeded"
+    gate.touch()
+    assert it.daemon.ended(first)["state"] == it.daemon.ended(last)["state"] == "succeeded"
+    assert mark.read_text() == "ran\n"
+    assert it.daemon.states(waiting) == ["canceled"]
+
+
+def test_a_clean_stop_lets_what_runs_end_and_keeps_what_waits(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent(tasks={"max_concurrent": 1})
+    it.daemon.start()
+    it.start()
+    gate, mark = tmp_path / "gate", tmp_path / "mark"
+    running = it.run(f"while [ ! -e {gate} ]; do sleep 0.02; done; echo end")
+    waiting = it.run(f"echo x >>{mark}")
+    it.daemon.started(running)
+    assert it.process
+    it.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 5
+    while it.call("GET", "/api/v1/health")[0] != 503:
+        assert time.monotonic() < deadline
+    body = {"node_id": NODE, "kind": "script", "content": {"script": "true"}}
+    assert it.post("/api/v1/task/execute", body)[0] == 503
+    gate.touch()
+    assert it.process.wait(10) == 0
+    assert it.daemon.ended(running)["state"] == "succeeded"
+    assert it.daemon.output(running) == b"end\n"
+    assert not mark.exists()
+    it.start()
+    assert it.daemon.ended(waiting)["state"] == "succeeded"
+    assert mark.read_text() == "x\n"
+
+
+def test_a_clean_stop_ends_what_does_not_end_and_says_so(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent(tasks={"shutdown_wait": "200ms"})
+    it.daemon.start()
+    it.start()
+    pid = tmp_path / "pid"
+    command = it.run(f"sleep 600 & echo $! >{pid}; echo up; wait")
+    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    assert it.end() == 0
+    end = it.daemon.ended(command)
+    assert (end["state"], end["reason"]) == ("interrupted", "the agent was stopped while it ran")
+    assert gone(int(pid.read_text()))
+    it.start()
+    it.daemon.ended(it.run("true"))
+    assert it.daemon.states(command) == ["started", "interrupted"]

@@ -1,0 +1,244 @@
+"""Agent killed, daemon gone: nothing is lost, nothing is told or done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from host.wire.records import Execution
+from tests.host.agent.harness import ROOT, Agent, alive, gone
+
+Maker = Callable[..., Agent]
+
+
+def test_a_script_cut_off_by_the_agents_death_is_told_once_and_not_run_again(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    mark, pid = tmp_path / "mark", tmp_path / "pid"
+    command = it.run(f"echo x >>{mark}; echo $$ >{pid}; echo up; sleep 600; echo x >>{mark}")
+    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    it.end(signal.SIGKILL)
+    assert alive(int(pid.read_text()))
+    it.start()
+    end = it.daemon.ended(command)
+    assert end["state"] == "interrupted"
+    assert end["stdout_bytes"] == 3
+    assert end["reason"] == "the agent ended while it ran; what was left of it has been ended"
+    assert gone(int(pid.read_text()))
+    assert mark.read_text() == "x\n"
+    it.end()
+    it.start()
+    it.daemon.ended(it.run("true"))
+    assert it.daemon.states(command) == ["started", "interrupted"]
+    assert not list((it.work / "spool").iterdir())
+
+
+def test_children_are_found_when_their_first_process_is_dead(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    pids = tmp_path / "pids"
+    command = it.run(f"sleep 600 & echo $! $$ >{pids}; echo up; wait")
+    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    it.end(signal.SIGKILL)
+    child, first = map(int, pids.read_text().split())
+    os.kill(first, signal.SIGKILL)
+    assert gone(first)
+    assert alive(child)
+    it.start()
+    assert it.daemon.ended(command)["state"] == "interrupted"
+    assert gone(child)
+
+
+def test_a_stranger_with_the_same_pid_is_left_alone(make_agent: Maker) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    command = it.run("sleep 600")
+    it.daemon.started(command)
+    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        it.end(signal.SIGKILL)
+        with sqlite3.connect(it.work / "ledger.db") as ledger:
+            real = ledger.execute("SELECT pid FROM tasks WHERE id = ?", (command,)).fetchone()[0]
+            ledger.execute("UPDATE tasks SET pid = ? WHERE id = ?", (stranger.pid, command))
+        it.start()
+        assert it.daemon.ended(command)["state"] == "interrupted"
+        assert stranger.poll() is None
+        os.killpg(real, signal.SIGKILL)
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_what_was_accepted_but_not_started_runs_after_the_agents_death(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent(tasks={"max_concurrent": 1})
+    it.daemon.start()
+    it.start()
+    mark = tmp_path / "mark"
+    running = it.run("sleep 600")
+    waiting = it.run(f"echo x >>{mark}")
+    late = it.run(f"echo late >>{mark}", life_ms=300)
+    it.daemon.started(running)
+    it.end(signal.SIGKILL)
+    time.sleep(0.4)
+    it.start()
+    assert it.daemon.ended(waiting)["state"] == "succeeded"
+    assert it.daemon.ended(running)["state"] == "interrupted"
+    end = it.daemon.ended(late)
+    assert (end["state"], end["reason"]) == ("refused", "its time was over when the agent came back; it was never run")
+    assert mark.read_text() == "x\n"
+
+
+def test_while_the_daemon_is_away_everything_waits_and_arrives_once(make_agent: Maker) -> None:
+    it = make_agent()
+    it.start()
+    first = it.run("echo one; exit 3")
+    it.daemon.start()
+    assert it.daemon.ended(first)["exit_code"] == 3
+    assert it.daemon.output(first) == b"one\n"
+    it.daemon.confirm = False  # stored, but the answer is lost
+    second = it.run("echo two")
+    it.daemon.started(second)
+    it.daemon.stop()
+    third = it.run("echo three")
+    it.daemon.confirm = True
+    it.daemon.start()
+    assert it.daemon.ended(third)["state"] == "succeeded"
+    assert [it.daemon.states(command) for command in (first, second, third)] == [["started", "failed"]] + [["started", "succeeded"]] * 2
+    assert it.daemon.output(second) == b"two\n"
+    assert it.daemon.sent_again > 0
+    numbers = [record["seq"] for record in it.daemon.records]
+    assert numbers == list(range(1, len(numbers) + 1))
+    deadline = time.monotonic() + 5
+    while it.get("/api/v1/status")[1]["data"]["undelivered"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert it.get("/api/v1/status")[1]["data"]["undelivered"] == 0
+
+
+def test_results_survive_the_agents_death_while_the_daemon_is_away(make_agent: Maker) -> None:
+    it = make_agent()
+    it.start()
+    command = it.run("echo kept")
+    deadline = time.monotonic() + 5
+    while it.get(f"/api/v1/task/{command}/status")[1]["data"]["state"] != "succeeded":
+        assert time.monotonic() < deadline
+    it.end(signal.SIGKILL)
+    it.daemon.start()
+    it.start()
+    assert it.daemon.ended(command)["state"] == "succeeded"
+    assert it.daemon.output(command) == b"kept\n"
+
+
+def test_output_past_the_backlog_is_cut_but_results_never_are(make_agent: Maker) -> None:
+    it = make_agent(tasks={"max_backlog_bytes": 65536})
+    it.start()
+    commands = [it.run("head -c 200000 /dev/zero") for _ in range(2)]
+    deadline = time.monotonic() + 5
+    for command in commands:
+        while it.get(f"/api/v1/task/{command}/status")[1]["data"]["state"] != "succeeded":
+            assert time.monotonic() < deadline
+    after = it.run("echo no room")
+    it.daemon.start()
+    ends = [it.daemon.ended(command) for command in (*commands, after)]
+    assert [end["state"] for end in ends] == ["succeeded"] * 3
+    assert ends[2]["truncated"]
+    assert ends[2]["stdout_bytes"] == 8
+    assert it.daemon.output(after) == b""
+
+
+def test_heartbeats_and_warnings_reach_the_daemon(make_agent: Maker) -> None:
+    it = make_agent(more="heartbeat_interval: 100ms")
+    it.daemon.start()
+    it.start()
+    it.daemon.wait(lambda: len(it.daemon.beats) >= 3)
+    beat = it.daemon.beats[-1]
+    assert it.process
+    assert beat["pid"] == it.process.pid
+    assert beat["state"] == "running"
+    assert beat["version"] == "0.1.0"
+    assert 0 <= beat["cpu_percent"] < 100
+    assert 10_000_000 < beat["memory_bytes"] < 60_000_000
+    command = it.run("sleep 600")
+    it.daemon.started(command)
+    it.end(signal.SIGKILL)
+    it.start()
+    body = it.daemon.wait(lambda: next((r["body"] for r in it.daemon.records if r["kind"] == "log"), None))
+    assert (body["component"], body["level"], body["logger"]) == ("agent", "warning", "agent.recover")
+    assert command in body["message"]
+
+
+def test_a_second_agent_steps_back(agent: Agent) -> None:
+    second = subprocess.run(agent.command("run", "--config", str(agent.config)), cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert second.returncode == 0
+    assert f"another agent runs here (pid {agent.process and agent.process.pid})" in second.stderr
+    assert agent.call("GET", "/api/v1/health")[0] == 200
+
+
+def say(agent: Agent, verb: str = "run") -> tuple[int, str]:
+    done = subprocess.run(agent.command(verb, "--config", str(agent.config)), cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr.strip()
+
+
+def test_what_keeps_the_agent_from_starting_is_said_in_one_line(make_agent: Maker, agent: Agent) -> None:
+    it = make_agent()
+    (it.work / "identity/node.json").rename(it.work / "kept")
+    code, text = say(it)
+    assert code == 1
+    assert "D3001 this host is not enrolled yet" in text
+    assert len(text.splitlines()) == 1
+    (it.work / "kept").rename(it.work / "identity/node.json")
+    (it.work / "ledger.db").write_bytes(b"rubbish" * 1000)
+    code, text = say(it)
+    assert code == 1
+    assert "the ledger cannot be opened" in text
+    assert len(text.splitlines()) == 1
+    (it.work / "ledger.db").unlink()
+    it.config.write_text(it.config.read_text().replace(f":{it.port}", f":{agent.port}"))
+    code, text = say(it)
+    assert code == 1
+    assert "Address already in use" in text
+    it.config.write_text("lisen: x\n")
+    code, text = say(it, "check-config")
+    assert code == 2
+    assert f"{it.config}:1: unknown key lisen" in text
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9445", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999"])
+def test_only_a_loopback_address_is_a_valid_one(make_agent: Maker, listen: str) -> None:
+    it = make_agent()
+    it.config.write_text(f"listen: {listen}\n")
+    code, text = say(it, "check-config")
+    assert code == 2
+    assert "D1002" in text
+    assert str(it.config) in text
+
+
+def test_a_ledger_keeps_what_could_be_replayed(tmp_path: Path) -> None:
+    from host.agent.ledger import Ledger
+
+    ledger = Ledger(tmp_path / "ledger.db")
+    day = 86_400_000
+    for name, expires in (("old", 1), ("valid", 20 * day)):
+        assert ledger.accept(name, "script", "{}", 0, expires)
+        assert not ledger.accept(name, "script", "{}", 0, expires)
+        assert ledger.intend(name, 0)
+        assert not ledger.intend(name, 0)
+        assert ledger.finish(Execution(name, "succeeded"), 5)
+        assert not ledger.finish(Execution(name, "failed"), 6)
+    assert ledger.accept("open", "script", "{}", 0, 1)
+    assert ledger.prune(6 * day, 7 * day) == 0
+    assert ledger.prune(8 * day, 7 * day) == 1
+    assert ledger.find("old") is None
+    assert ledger.find("valid")
+    assert ledger.find("open")
+    ledger.close()
