@@ -85,7 +85,7 @@ class Restart:
 class Agent:
     """`url` is where the agent's API listens: the `listen` of agent.yaml."""
 
-    url: str = "https://127.0.0.1:9444"
+    url: str = "https://127.0.0.1:9445"
     health_check: HealthCheck = field(default_factory=HealthCheck)
     restart: Restart = field(default_factory=Restart)
 
@@ -199,11 +199,13 @@ def _check(config: Config, name: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise wrong("agent.url", f"{config.agent.url!r} is not an https:// address", "write it as https://127.0.0.1:9444")
+        raise wrong("agent.url", f"{config.agent.url!r} is not an https:// address", "write it as https://127.0.0.1:9445")
     for key, path in (("daemon.work_dir", config.daemon.work_dir), ("daemon.run_dir", config.daemon.run_dir)):
         if not path.is_absolute():
             raise wrong(key, f"{str(path)!r} is not an absolute path", "begin it with /")
     for key, path in (("daemon.run_dir", config.daemon_socket), ("supervisor.socket", config.supervisor_socket)):
         size = len(str(path).encode("utf-8", "surrogateescape"))
         if size > MAX_SOCKET_PATH:
-            raise wrong(key, f"the socket path {path} has {size} bytes; a Unix socket may have {MAX_SOCKET_PATH}", "choose a shorter folder")
+            raise wrong(
+                key, f"the socket path {path} has {size} bytes; a Unix socket may have {MAX_SOCKET_PATH}", "choose a shorter folder"
+            )

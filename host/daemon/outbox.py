@@ -159,7 +159,9 @@ class Outbox:
     def next_batch(self, lane: str, max_records: int, max_bytes: int) -> list[Entry]:
         """The oldest records of a lane, ascending; always at least one if there is any, however large."""
         with self._lock:
-            rows = self._db.execute("SELECT seq, kind, at, body, size FROM records WHERE lane = ? ORDER BY seq LIMIT ?", (lane, max_records))
+            rows = self._db.execute(
+                "SELECT seq, kind, at, body, size FROM records WHERE lane = ? ORDER BY seq LIMIT ?", (lane, max_records)
+            )
             batch: list[Entry] = []
             size = 0
             for row in rows:

@@ -18,11 +18,43 @@ from host.daemon.collectors.rates import rate
 from host.wire.records import Disk, DiskIo
 
 PSEUDO = frozenset(
-    "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devfs devpts devtmpfs efivarfs fuse.lxcfs fuse.portal fusectl hugetlbfs"
-    " iso9660 mqueue nsfs overlay proc pstore ramfs rootfs rpc_pipefs securityfs selinuxfs squashfs sysfs tmpfs tracefs".split()
+    {"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts", "devtmpfs", "efivarfs"}
+    | {"fuse.lxcfs", "fuse.portal", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "ramfs"}
+    | {"rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs", "tmpfs", "tracefs"}
 )
-NETWORK = frozenset("9p afs ceph cifs fuse.cephfs fuse.davfs fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs lustre ncpfs nfs nfs4 smb3 smbfs".split())
-CONTAINER_FOLDERS = ("/var/lib/docker/", "/var/lib/containers/", "/var/lib/containerd/", "/run/containerd/", "/var/lib/kubelet/", "/var/lib/lxd/", "/snap/")
+NETWORK = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse.cephfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"}
+    | {"glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+)
+CONTAINER_FOLDERS`, and `overlay` other than /),
+ - further mounts of a device that is shown already (bind mounts): the shortest path stands for it.
+Which devices: whole disks; not loop, ram, zram, optical and floppy drives, nor dm and md, whose disks are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from host.daemon.collectors.platform import Platform
+from host.daemon.collectors.rates import rate
+from host.wire.records import Disk, DiskIo
+
+PSEUDO = frozenset(
+    ["autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts", "devtmpfs", "efivarfs", "fuse.lxcfs", "fuse.portal", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs", "tmpfs", "tracefs"]
+)
+NETWORK = frozenset(
+    ["9p", "afs", "ceph", "cifs", "fuse.cephfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"]
+)
+CONTAINER_FOLDERS = (
+    "/var/lib/docker/",
+    "/var/lib/containers/",
+    "/var/lib/containerd/",
+    "/run/containerd/",
+    "/var/lib/kubelet/",
+    "/var/lib/lxd/",
+    "/snap/",
+)
 NO_DISKS = ("loop", "ram", "zram", "sr", "fd", "dm-", "md")
 
 
@@ -72,13 +104,21 @@ def usage(platform: Platform, wanted: list[str]) -> tuple[list[Disk], list[str]]
 def traffic(platform: Platform, previous: DiskCounters | None, at: float) -> tuple[list[DiskIo], DiskCounters]:
     """Bytes read and written by each device, and how fast since `previous`."""
     devices = {
-        name: (value.read_bytes, value.write_bytes) for name, value in sorted(platform.disk_counters().items()) if not name.startswith(NO_DISKS)
+        name: (value.read_bytes, value.write_bytes)
+        for name, value in sorted(platform.disk_counters().items())
+        if not name.startswith(NO_DISKS)
     }
     elapsed = at - previous.at if previous else 0.0
     result = []
     for name, (read, written) in devices.items():
         before = previous.devices.get(name) if previous else None
         result.append(
-            DiskIo(name, read, written, rate(read, before[0] if before else None, elapsed), rate(written, before[1] if before else None, elapsed))
+            DiskIo(
+                name,
+                read,
+                written,
+                rate(read, before[0] if before else None, elapsed),
+                rate(written, before[1] if before else None, elapsed),
+            )
         )
     return result, DiskCounters(at, devices)

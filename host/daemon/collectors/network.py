@@ -12,7 +12,24 @@ from host.daemon.collectors.platform import Platform
 from host.daemon.collectors.rates import rate
 from host.wire.records import Nic
 
-VIRTUAL = ("veth", "docker", "br-", "virbr", "vnet", "cni", "flannel", "cali", "lxc", "lxdbr", "podman", "nerdctl", "dummy", "ifb", "kube-", "cilium")
+VIRTUAL = (
+    "veth",
+    "docker",
+    "br-",
+    "virbr",
+    "vnet",
+    "cni",
+    "flannel",
+    "cali",
+    "lxc",
+    "lxdbr",
+    "podman",
+    "nerdctl",
+    "dummy",
+    "ifb",
+    "kube-",
+    "cilium",
+)
 
 
 @dataclass(frozen=True)

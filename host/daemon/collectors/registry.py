@@ -30,7 +30,12 @@ def collectors(settings: config.Collectors, platform: Platform) -> list[Collecto
         ("memory", settings.memory.enabled, settings.memory.interval, lambda at: {"memory": memory.collect(platform)}),
         ("disk", settings.disk.enabled, settings.disk.interval, _disk(platform, settings.disk.mount_points)),
         ("network", settings.network.enabled, settings.network.interval, _network(platform, settings.network.interfaces)),
-        ("load", settings.load.enabled, settings.load.interval, lambda at: {"load": system.load(platform), "uptime": system.uptime(platform)}),
+        (
+            "load",
+            settings.load.enabled,
+            settings.load.interval,
+            lambda at: {"load": system.load(platform), "uptime": system.uptime(platform)},
+        ),
         ("process", settings.process.enabled, settings.process.interval, lambda at: {"processes": system.processes(platform)}),
     ]
     return [Collector(name, interval, collect) for name, enabled, interval, collect in every if enabled]

@@ -28,7 +28,11 @@ def log_line(text: str) -> Log:
 
 def test_each_lane_is_numbered_from_one_without_gaps_and_a_restart_goes_on(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.db", BIG)
-    assert [outbox.append("event", 1, Event("a", "b")), outbox.append("log", 2, log_line("x")), outbox.append("event", 3, Event("c", "d"))] == [1, 1, 2]
+    assert [
+        outbox.append("event", 1, Event("a", "b")),
+        outbox.append("log", 2, log_line("x")),
+        outbox.append("event", 3, Event("c", "d")),
+    ] == [1, 1, 2]
     epoch = outbox.epoch
     outbox.acknowledge("urgent", 2)
     outbox.close()

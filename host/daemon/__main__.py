@@ -1,0 +1,84 @@
+"""`ops-daemon`: arguments → one verb. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 75 failed for now."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from host.daemon import VERSION
+from host.lib.errors import ConfigError, HostError
+
+DEFAULT_CONFIG = Path("/etc/ops-scaffold/daemon.yaml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb and gives the exit code; an operator's error is one line on stderr, never a traceback."""
+    options = _options(arguments)
+    try:
+        return {"run": _run, "enroll": _enroll, "check-config": _check, "status": _status}[options["verb"]](options)
+    except HostError as problem:
+        print(problem, file=sys.stderr)
+        return 2 if isinstance(problem, ConfigError) else int(getattr(problem, "exit_code", 1))
+    except OSError as problem:
+        print(
+            f"D1001 {problem.filename or 'the system'}: {problem.strerror or problem} — check the folders and their owner", file=sys.stderr
+        )
+        return 1
+
+
+def _options(arguments: list[str] | None) -> dict[str, Any]:
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="ops-daemon", description="The Ops Scaffold daemon of this host.")
+    parser.add_argument("--version", action="version", version=f"ops-daemon {VERSION}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, text in (
+        ("run", "run until SIGTERM; enrols first where needed"),
+        ("enroll", "make this host a node of the manager in the configuration, and end"),
+        ("check-config", "check the configuration, and end"),
+        ("status", "ask the running daemon how it stands"),
+    ):
+        verb = verbs.add_parser(name, help=text, description=text)
+        verb.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}")
+        if name == "status":
+            verb.add_argument("--json", action="store_true", help="as JSON")
+    return vars(parser.parse_args(arguments))
+
+
+def _run(options: dict[str, Any]) -> int:
+    from host.daemon import config, start
+
+    settings = config.load(options["config"])
+    return start.start(settings, options["config"])
+
+
+def _enroll(options: dict[str, Any]) -> int:
+    from host.daemon import config, enroll
+
+    settings = config.load(options["config"])
+    found = enroll.enroll(settings)
+    print(f"this host is node {found.name} ({found.node_id}) of {settings.manager.address}")
+    return 0
+
+
+def _check(options: dict[str, Any]) -> int:
+    from host.daemon import config
+
+    config.load(options["config"])
+    print(f"{options['config']}: good")
+    return 0
+
+
+def _status(options: dict[str, Any]) -> int:
+    import json
+
+    from host.daemon import config, status
+
+    found = status.ask(config.load(options["config"]).daemon_socket)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if options["json"] else "\n".join(status.lines(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""The wiring of the running daemon, and its life: start, run, clean stop (D12). No rules of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from host.daemon import VERSION, enrolling, facts, loop
+from host.daemon.agent_link import AgentLink
+from host.daemon.collectors.platform import PsutilPlatform
+from host.daemon.collectors.registry import collectors
+from host.daemon.collectors.schedule import Schedule
+from host.daemon.config import Config
+from host.daemon.forward import LogForward
+from host.daemon.handlers import Handlers
+from host.daemon.handover import Handover
+from host.daemon.identity import Identity
+from host.daemon.link import Link, tls_context
+from host.daemon.loop import Loop
+from host.daemon.outbox import Outbox, open_outbox
+from host.daemon.poll import Poller
+from host.daemon.processes import SystemProcesses
+from host.daemon.report import Reporter
+from host.daemon.rpc import RpcServer
+from host.daemon.supervisord import Supervisord
+from host.daemon.watch import Watch
+from host.lib.backoff import Backoff
+from host.lib.clock import Clock
+from host.lib.files import ProcessLock, make_private_folder
+from host.lib.logs import Forward
+from host.wire.protocol import LANES
+from host.wire.records import Event, Sample
+
+log = logging.getLogger("daemon")
+
+AGENT_TIMEOUT = 5.0
+"""Seconds for the agent to take a command into its ledger; it is on this host."""
+PATIENCE = 30.0
+"""Seconds a report loop waits for something to come before it looks again."""
+STOP_LIMIT, FLUSH_LIMIT, FLUSH_TIMEOUT = 10.0, 8.0, 4.0
+"""Seconds of the stop, 30 in all (D12): for loops to end, for the last reports, for each of these."""
+
+
+def run(config: Config, config_path: Path, clock: Clock, stop: threading.Event) -> int:
+    """The daemon from start to end; 0 after a clean stop. Raises HostError."""
+    make_private_folder(config.daemon.work_dir)
+    make_private_folder(config.daemon.run_dir)
+    lock = ProcessLock(config.daemon.work_dir / "daemon.lock")
+    if not _own(lock, stop):
+        return 0
+    outbox, damage = open_outbox(config.daemon.work_dir / "outbox.db", config.outbox.max_bytes, config.outbox.max_age, clock.now())
+    forward = Forward(LogForward(outbox.append, clock))
+    logging.getLogger().addHandler(forward)
+    if damage:
+        log.error("D1001 %s", damage)
+        outbox.append("event", clock.now(), Event("outbox_damaged", damage))
+    try:
+        Service(config, config_path, clock, stop, outbox).run()
+    finally:
+        logging.getLogger().removeHandler(forward)
+        outbox.close()
+        lock.release()
+    return 0
+
+
+def _own(lock: ProcessLock, stop: threading.Event) -> bool:
+    """Waits until this is the only daemon here. A supervisord that was killed leaves its daemon behind, at work:
+    the new one steps back, and takes over when the old one ends."""
+    told = False
+    while not stop.is_set():
+        if lock.acquire():
+            return True
+        if not told:
+            log.warning("another daemon (pid %s) works here; this one stands by", lock.holder())
+            told = True
+        stop.wait(1.0)
+    return False
+
+
+class Service:
+    def __init__(self, config: Config, config_path: Path, clock: Clock, stop: threading.Event, outbox: Outbox) -> None:
+        self._config, self._config_path, self._clock, self._stop, self._outbox = config, config_path, clock, stop, outbox
+        self._started = clock.now()
+        self._identity: Identity | None = None
+        self._poller: Poller | None = None
+        self._handover: Handover | None = None
+        self._schedule: Schedule | None = None
+        self._last_sample: tuple[int, Sample] | None = None
+        supervisord = Supervisord(config.supervisor_socket, config.supervisor.program)
+        agent = config.agent
+        self._watch = Watch(
+            supervisord, SystemProcesses(), clock, agent.health_check, agent.restart, config.manager.heartbeat_interval, self._emit
+        )
+        handlers = Handlers(outbox, self._watch, clock, self.status, self._agent_arrived, self._agent_left)
+        self._rpc = RpcServer(config.daemon_socket, handlers.table(), handlers.gone)
+        self._loops: dict[str, Loop] = {}
+        self._reporters: list[tuple[Reporter, Link]] = []
+
+    def run(self) -> None:
+        """Enrols if needed, starts every loop, and ends them when `stop` is set."""
+        threading.stack_size(loop.STACK_BYTES)
+        log.info("ops-daemon %s started, pid %d", VERSION, os.getpid())
+        try:
+            self._start("rpc", self._rpc.step, self._rpc.interrupt)
+            backoff = Backoff(self._config.manager.reconnect_interval, self._config.manager.reconnect_max, random.random)
+            run = enrolling.runner(self._config_path, self._stop)
+            self._identity = enrolling.obtain(self._config.daemon.work_dir, run, backoff, self._stop)
+            if self._identity:
+                log.info("this host is node %s (%s)", self._identity.name, self._identity.node_id)
+                self._start_all(self._identity)
+                self._stop.wait()
+        finally:
+            self._end()
+
+    def status(self) -> dict[str, Any]:
+        """What `ops-daemon status` shows."""
+        contact, sample, state = self._poller and self._poller.contact, self._last_sample, self._watch.state
+        manager: dict[str, Any] = {"address": self._config.manager.address}
+        if contact:
+            manager |= {
+                "connected": contact.connected,
+                "last_contact": contact.since,
+                "problem": contact.problem,
+                "clock_ahead_ms": contact.clock_ahead,
+            }
+        identity = self._identity
+        return {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "started": self._started,
+            "now": self._clock.now(),
+            "node": {"id": identity.node_id, "name": identity.name} if identity else None,
+            "manager": manager,
+            "agent": vars(state).copy(),
+            "outbox": vars(self._outbox.stats()).copy(),
+            "holding": self._handover.account().holding if self._handover else [],
+            "sample": {"at": sample[0], "took_ms": sample[1].took_ms} if sample else None,
+            "failing_collectors": self._schedule.failing if self._schedule else {},
+        }
+
+    # -- start ----------------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, step: Callable[[], float], interrupt: Callable[[], None] = lambda: None) -> None:
+        self._loops[name] = Loop(name, step, interrupt)
+        self._loops[name].start()
+
+    def _start_all(self, identity: Identity) -> None:
+        manager, clock = self._config.manager, self._clock
+        context = tls_context(identity.ca, identity.certificate, identity.key)
+
+        def link() -> Link:
+            return Link("manager", manager.host, manager.port, context, manager.timeout, clock)
+
+        def backoff() -> Backoff:
+            return Backoff(manager.reconnect_interval, manager.reconnect_max, random.random)
+
+        agent = self._config.agent
+        relay = AgentLink(Link("agent", agent.host, agent.port, tls_context(identity.agent_certificate), AGENT_TIMEOUT, clock))
+        self._handover = Handover(relay, clock, Backoff(0.25, 5.0, random.random), self._news, lambda: self._wake("handover"))
+        poll_link = link()
+        labels = self._config.manager.labels
+        self._poller = Poller(
+            poll_link, self._handover, clock, backoff(), lambda: facts.gather(labels, self._watch.state.version), self._watch.told_state
+        )
+        self._schedule = Schedule(collectors(self._config.collectors, PsutilPlatform()), clock)
+        self._start("watch", self._watch.step)
+        self._start("handover", self._handover.step)
+        self._start("collect", self._collect)
+        for lane in LANES:
+            lane_link = link()
+            reporter = Reporter(lane, lane_link, self._outbox, clock, backoff())
+            self._reporters.append((reporter, lane_link))
+            self._start(f"report-{lane}", lambda reporter=reporter: reporter.step(PATIENCE), self._outbox.wake_all)  # type: ignore[misc]
+        self._start("poll", self._poller.step, poll_link.abort)
+
+    def _collect(self) -> float:
+        assert self._schedule is not None
+        sample = self._schedule.step()
+        if sample is not None:
+            now = self._clock.now()
+            self._outbox.append("sample", now, sample)
+            self._last_sample = (now, sample)
+        return self._schedule.wait()
+
+    # -- what one part tells another ------------------------------------------------------------------------------
+
+    def _emit(self, kind: str, body: Any) -> None:
+        self._outbox.append(kind, self._clock.now(), body)
+
+    def _news(self) -> None:
+        if self._poller:
+            self._poller.nudge()
+
+    def _wake(self, name: str) -> None:
+        if name in self._loops:
+            self._loops[name].wake()
+
+    def _agent_arrived(self) -> None:
+        self._wake("watch")
+        self._wake("handover")
+
+    def _agent_left(self) -> None:
+        self._wake("watch")
+
+    # -- stop -----------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """No new work, what runs ends, the last records are sent if the manager is there; the agent goes on."""
+        deadline = self._clock.monotonic() + STOP_LIMIT
+        for name, one in self._loops.items():
+            if name != "rpc":
+                one.stop()
+        for name, one in self._loops.items():
+            if name != "rpc" and not one.join(max(0.1, deadline - self._clock.monotonic())):
+                log.info("the %s loop did not end in time", name)
+        if "rpc" in self._loops:
+            self._loops["rpc"].stop()
+            self._loops["rpc"].join(6.0)
+        self._rpc.close()
+        if self._poller and self._poller.contact.connected:
+            self._flush()
+        log.info("ops-daemon stopped; the agent goes on")
+
+    def _flush(self) -> None:
+        deadline = self._clock.monotonic() + FLUSH_LIMIT
+        for reporter, link in self._reporters:
+            link.limit(FLUSH_TIMEOUT)
+            while self._clock.monotonic() < deadline and self._outbox.wait(reporter.lane, 0):
+                if reporter.step() > 0:
+                    break  # it failed; what is left goes with the next start
+            link.close()

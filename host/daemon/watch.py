@@ -1,0 +1,188 @@
+"""Keeps the agent alive: looks, lets `supervise` decide, acts through supervisord, and tells of it (D6–D8).
+
+The agent is supervisord's child, never the daemon's. One that lost its supervisord (a `kill -9`) but still talks to
+the daemon is left to work, and stopped by its pid when it has to be.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from host.daemon import supervise, supervisord
+from host.daemon.config import HealthCheck, Restart
+from host.daemon.processes import Processes
+from host.daemon.supervise import Decision, Memory, Seen
+from host.lib.clock import Clock
+from host.lib.errors import AgentError
+from host.wire.records import AgentState, Event
+
+log = logging.getLogger("daemon.watch")
+
+STOP_WAIT = 30.0
+"""Seconds between asking an agent without supervisord to end and killing it (D8)."""
+
+LOOK_CLOSER = 3.0
+"""Seconds after a lost connection during which the agent is looked at twice a second: supervisord needs a moment to know."""
+
+
+class Supervisor(Protocol):
+    def info(self) -> supervisord.Program: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The agent's last word: `at` in monotonic seconds, `pid` by the kernel; `connected`: its connection stands."""
+
+    at: float
+    pid: int
+    version: str
+    connected: bool
+
+
+class Watch:
+    """`emit(kind, body)` writes a record; `telling` is how often the state is told when nothing changes, in seconds."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        processes: Processes,
+        clock: Clock,
+        check: HealthCheck,
+        waits: Restart,
+        telling: float,
+        emit: Callable[[str, Any], None],
+    ) -> None:
+        self._supervisor, self._processes, self._clock = supervisor, processes, clock
+        self._check, self._waits, self._telling, self._emit = check, waits, telling, emit
+        self._lock = threading.Lock()
+        self._heartbeat: Heartbeat | None = None
+        self._closer_until = 0.0
+        self._memory = Memory()
+        self._usage: tuple[int, float, float] | None = None  # pid, moment, CPU seconds
+        self._orphan_asked: tuple[int, float] | None = None
+        self._told: tuple[float, AgentState] | None = None
+        self._problem = ""
+        self.state = AgentState("unknown", reason="not looked at yet")
+
+    # -- from the agent's connection ------------------------------------------------------------------------------
+
+    def heard(self, pid: int, version: str) -> None:
+        """A heartbeat has come."""
+        with self._lock:
+            self._heartbeat = Heartbeat(self._clock.monotonic(), pid, version, True)
+
+    def hung_up(self, pid: int) -> None:
+        """The agent's connection ended: look at once, and closely for a moment."""
+        with self._lock:
+            if self._heartbeat and self._heartbeat.pid == pid:
+                self._heartbeat = replace(self._heartbeat, connected=False)
+            self._closer_until = self._clock.monotonic() + LOOK_CLOSER
+
+    def told_state(self) -> tuple[str, str]:
+        """The agent's state and version, for a poll."""
+        return self.state.state, self.state.version
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def step(self) -> float:
+        """Looks, decides, acts once; gives the seconds until the next look."""
+        with self._lock:
+            heartbeat, closer = self._heartbeat, self._closer_until
+        seen, pid, orphan = self._look(heartbeat)
+        decision = supervise.decide(self._memory, seen, self._check, self._waits)
+        self._memory = decision.memory
+        failed = self._act(decision, pid, orphan)
+        if decision.action != supervise.NONE and decision.state == "failed":
+            log.warning("D3003 the agent is not healthy: %s", decision.reason)
+        if decision.alert:
+            self._emit("event", Event("agent_keeps_failing", decision.reason))
+        version = heartbeat.version if heartbeat and heartbeat.pid == pid else ""
+        problem = self._problem if decision.state == "unknown" else failed or decision.reason
+        state = "failed" if failed else decision.state
+        self._tell(AgentState(state, pid, version, seen.cpu_percent, seen.memory_bytes, self._memory.restarts, problem))
+        again = decision.again
+        if seen.at < closer:
+            again = min(again, supervise.SETTLE)
+        return max(0.05, min(again, self._telling))
+
+    def _look(self, heartbeat: Heartbeat | None) -> tuple[Seen, int | None, bool]:
+        """What is seen, the agent's pid, and whether it lives without supervisord."""
+        at = self._clock.monotonic()
+        try:
+            program = self._supervisor.info()
+            self._noted("")
+        except (supervisord.Unreachable, AgentError) as problem:
+            self._noted(str(problem))
+            program = None
+        beat = heartbeat.at if heartbeat else None
+        pid = program.pid if program and program.state in (supervisord.STARTING, supervisord.RUNNING) else None
+        orphan = False
+        if pid is None and heartbeat and heartbeat.connected and self._processes.alive(heartbeat.pid):
+            pid, orphan = heartbeat.pid, not (program and program.state == supervisord.STOPPING)
+        if pid is None:
+            self._usage = None
+            changing = bool(program) and program.state in (supervisord.STOPPING, supervisord.BACKOFF)  # type: ignore[union-attr]
+            return Seen(at, False if program else None, changing, beat), None, False
+        alive = self._processes.alive(pid)
+        changing = bool(program) and program.state == supervisord.STOPPING  # type: ignore[union-attr]
+        cpu, memory = self._measure(pid, at) if alive else (None, None)
+        return Seen(at, alive, changing, beat, cpu, memory), pid if alive else None, orphan
+
+    def _measure(self, pid: int, at: float) -> tuple[float | None, int | None]:
+        """The agent's own CPU percent since the last look, and its memory; its tasks are not counted."""
+        used = self._processes.usage(pid)
+        if used is None:
+            return None, None
+        before, self._usage = self._usage, (pid, at, used[0])
+        if before is None or before[0] != pid or at - before[1] < 0.2:
+            if before is not None and before[0] == pid:
+                self._usage = before  # too soon for a share; measure over the longer time
+            return None, used[1]
+        return round(max(0.0, 100.0 * (used[0] - before[2]) / (at - before[1])), 1), used[1]
+
+    def _act(self, decision: Decision, pid: int | None, orphan: bool) -> str:
+        """Does what was decided; gives the problem when that failed."""
+        try:
+            if decision.action == supervise.START:
+                self._orphan_asked = None
+                self._supervisor.start()
+                log.info("the agent is being started")
+            elif decision.action == supervise.STOP and orphan and pid:
+                self._stop_orphan(pid)
+            elif decision.action == supervise.STOP:
+                self._supervisor.stop()
+        except (AgentError, supervisord.Unreachable) as problem:
+            log.error("%s", problem)
+            return str(problem)
+        return ""
+
+    def _stop_orphan(self, pid: int) -> None:
+        now = self._clock.monotonic()
+        if self._orphan_asked is None or self._orphan_asked[0] != pid:
+            self._orphan_asked = (pid, now)
+            self._processes.kill(pid, signal.SIGTERM)
+        elif now - self._orphan_asked[1] >= STOP_WAIT:
+            self._processes.kill(pid, signal.SIGKILL)
+
+    def _noted(self, problem: str) -> None:
+        if problem and problem != self._problem:
+            log.error("%s", problem if problem.startswith("D") else f"D3001 {problem}")
+        self._problem = problem
+
+    def _tell(self, state: AgentState) -> None:
+        """Writes a `state` record when something changed that somebody would want to know, or it is time."""
+        at = self._clock.monotonic()
+        told, self.state = self._told, state
+        if told and at - told[0] < self._telling - 0.5:
+            old = told[1]
+            if (old.state, old.pid, old.version, old.restarts) == (state.state, state.pid, state.version, state.restarts):
+                return
+        self._told = (at, state)
+        self._emit("state", state)
