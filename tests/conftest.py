@@ -1,0 +1,98 @@
+"""Fixtures that every test may use: the three databases, and the manager's services over each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from host.wire.messages import EnrollRequest, Facts, Record, ReportAnswer, ReportRequest
+from server.auth import Caller
+from server.config import Config
+from server.db import Db
+from server.keys import open_keys
+from server.migrate import migrate
+from server.services import Services, build
+from tests.databases import fresh, servers
+
+DAY = 86_400_000
+START = 1_800_000_000_000
+
+
+@pytest.fixture(scope="session")
+def database_servers() -> Iterator[dict[str, str]]:
+    with servers() as urls:
+        yield urls
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "mysql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database on each engine that this machine has."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/manager.db"
+        return
+    urls: dict[str, str] = request.getfixturevalue("database_servers")
+    if request.param not in urls:
+        pytest.skip(f"no {request.param} on this machine")
+    with fresh(urls[request.param]) as url:
+        yield url
+
+
+@dataclass
+class Time:
+    """A clock that stands until a test moves it."""
+
+    now: int = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def make_csr() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    return csr.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass
+class Manager:
+    """Services over a fresh database, with an admin, a viewer, and what a test needs to play a host."""
+
+    services: Services
+    db: Db
+    time: Time
+    admin: Caller
+    password: str
+    viewer: Caller = field(default_factory=lambda: Caller("viewer", "01VIEWER0000000000000000AB", "vera", "192.0.2.9"))
+
+    async def enrol(self, hostname: str = "web-1") -> Caller:
+        """A node's caller, as its certificate would give it, taken online."""
+        token = await self.services.enrolment.create_token(self.admin, 1, 1, "", {}, self.time())
+        request = EnrollRequest(1, token.token, make_csr(), Facts(hostname, ["192.0.2.1"]))
+        answer = await self.services.enrolment.enroll(request, "192.0.2.1", self.time())
+        await self.db.transaction(lambda session: self.services.nodes.move(session, answer.node_id, "online", self.time()))
+        return Caller("node", answer.node_id, answer.name, "192.0.2.1", node_state="online")
+
+    async def report(self, node: Caller, lane: str, *records: tuple[int, str, dict[str, object]], epoch: int = 1) -> ReportAnswer:
+        made = [Record(seq, kind, self.time(), body) for seq, kind, body in records]
+        return await self.services.reports.store(node.id, ReportRequest(lane, epoch, made), self.time())
+
+
+@pytest.fixture
+async def manager(database_url: str, tmp_path: Path) -> AsyncIterator[Manager]:
+    """The manager's services on each database, at a time that the test moves."""
+    time = Time()
+    keys = open_keys(tmp_path / "keys", ["localhost", "127.0.0.1"], time())
+    async with Db(database_url, pool_size=10, pool_idle=1) as db:
+        await migrate(db, time())
+        services = build(db, Config(data_dir=tmp_path), keys, time)
+        password = await services.people.ensure_first_admin(time())
+        assert password is not None
+        session = await services.people.sign_in("admin", password, "192.0.2.8", time())
+        admin = await services.people.by_session(session.secret, "192.0.2.8", time())
+        yield Manager(services, db, time, admin, password)

@@ -1,0 +1,24 @@
+"""`./ops test`: starts one MariaDB and one MySQL for the whole run, then pytest on both cores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.databases import servers
+from tests.stack import ROOT
+
+
+def main() -> int:
+    with servers() as urls:
+        missing = {"mariadb", "mysql"} - set(urls)
+        if missing:
+            print(f"ops test: without {', '.join(sorted(missing))}: not to be had on this machine", file=sys.stderr)
+        environment = {**os.environ, **{f"OPS_TEST_{kind.upper()}": urls.get(kind, "") for kind in ("mariadb", "mysql")}}
+        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
