@@ -20,6 +20,9 @@ MAX_RETRY_AFTER = 3600.0
 _WRONG_NAME = (62, 63, 64)
 _WRONG_TIME = (9, 10)
 
+# The TLS alert that would say why is lost when the connection is reset right behind it.
+_CLOSED = "it may be restarting, or not take this host's certificate; its log says"
+
 
 class LinkFailure(LinkError):
     """`retry_after` is the least wait in seconds that the other side asked for, else 0."""
@@ -51,7 +54,7 @@ def from_exception(problem: BaseException, who: str, where: str, timeout: float)
             "D2001", f"{at} has a certificate of an unknown CA ({problem.verify_message})", "it may be another installation: enrol again"
         )
     if isinstance(problem, ssl.SSLEOFError):
-        return LinkFailure("D2001", f"{at} closed the connection")
+        return LinkFailure("D2001", f"{at} closed the connection", _CLOSED)
     if isinstance(problem, ssl.SSLError) and "ALERT" in (problem.reason or ""):
         what = (
             (problem.reason or "")
@@ -71,7 +74,7 @@ def from_exception(problem: BaseException, who: str, where: str, timeout: float)
     if isinstance(problem, ConnectionRefusedError):
         return LinkFailure("D2001", f"nothing listens at {where}", f"start the {who}, or correct the address")
     if isinstance(problem, (http.client.RemoteDisconnected, ConnectionError)):
-        return LinkFailure("D2001", f"{at} closed the connection")
+        return LinkFailure("D2001", f"{at} closed the connection", _CLOSED)
     if isinstance(problem, http.client.IncompleteRead):
         return LinkFailure("D2001", f"{at} broke off in the middle of its answer")
     if isinstance(problem, http.client.HTTPException):

@@ -26,26 +26,6 @@ NETWORK = frozenset(
     {"9p", "afs", "ceph", "cifs", "fuse.cephfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"}
     | {"glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
 )
-CONTAINER_FOLDERS`, and `overlay` other than /),
- - further mounts of a device that is shown already (bind mounts): the shortest path stands for it.
-Which devices: whole disks; not loop, ram, zram, optical and floppy drives, nor dm and md, whose disks are counted.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
-
-from host.daemon.collectors.platform import Platform
-from host.daemon.collectors.rates import rate
-from host.wire.records import Disk, DiskIo
-
-PSEUDO = frozenset(
-    ["autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts", "devtmpfs", "efivarfs", "fuse.lxcfs", "fuse.portal", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs", "tmpfs", "tracefs"]
-)
-NETWORK = frozenset(
-    ["9p", "afs", "ceph", "cifs", "fuse.cephfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"]
-)
 CONTAINER_FOLDERS = (
     "/var/lib/docker/",
     "/var/lib/containers/",

@@ -64,7 +64,7 @@ class Schedule:
         """Puts the collector's fields into `fields`; gives the reason when it or a part of it failed."""
         try:
             found = collector.collect(at)
-        except Exception as problem:  # whatever a collector does, the others go on (D2)
+        except Exception as problem:  # noqa: BLE001 - whatever a collector does, the others go on (D2)
             return f"{type(problem).__name__}: {problem}"[:500]
         problems = found.pop("problems", [])
         fields.update(found)

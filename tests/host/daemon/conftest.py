@@ -1,0 +1,80 @@
+"""What the daemon's tests share: certificates, a manager that answers as told, a clock that tests turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from host.daemon.link import Link, tls_context
+from host.lib.clock import SystemClock
+from tests.host.daemon.fake_manager import Call, FakeManager, Reply
+from tests.host.daemon.pki import Authority, Pair
+
+
+@dataclass
+class FakeClock:
+    """Milliseconds of wall time and monotonic seconds; `pass_` moves both."""
+
+    wall: int = 1_800_000_000_000
+    mono: float = 1000.0
+
+    def now(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def pass_(self, seconds: float) -> None:
+        self.mono += seconds
+        self.wall += int(seconds * 1000)
+
+
+@dataclass(frozen=True)
+class Pki:
+    authority: Authority
+    server: Pair
+    node: Pair
+    stranger: Authority
+    other_name: Pair
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    folder: Path = tmp_path_factory.mktemp("pki")
+    authority, stranger = Authority(folder / "ours", "Test CA"), Authority(folder / "theirs", "Another CA")
+    other = authority.pair("other", dns=("manager.example.com",), addresses=("192.0.2.1",))
+    return Pki(authority, authority.pair("server"), authority.pair("node"), stranger, other)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def manager(pki: Pki) -> Iterator[FakeManager]:
+    """A manager on a free port; a test sets its `answer`."""
+    one = FakeManager(pki.authority, pki.server, lambda call: Reply(204))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def link_to(pki: Pki) -> Iterator[Callable[..., Link]]:
+    """Makes links with the node's certificate; closes them in the end."""
+    links: list[Link] = []
+
+    def make(port: int, timeout: float = 5.0, host: str = "127.0.0.1", ca: Path | None = None) -> Link:
+        context = tls_context(ca or pki.authority.ca, pki.node.certificate, pki.node.key)
+        links.append(Link("manager", host, port, context, timeout, SystemClock()))
+        return links[-1]
+
+    yield make
+    for link in links:
+        link.close()
+
+
+Answering = Callable[[Call], Reply]
