@@ -95,5 +95,5 @@ async def _prune(ledger: Ledger, clock: Clock, keep_ms: int) -> None:
         except sqlite3.Error as problem:
             log.warning("old commands could not be removed from the ledger: %s", problem)
         else:
-            log.info("%d finished commands left the ledger", gone)
+            log.log(logging.INFO if gone else logging.DEBUG, "%d finished commands left the ledger", gone)
         await asyncio.sleep(PRUNE_S)

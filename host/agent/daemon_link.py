@@ -12,9 +12,11 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from host.agent.durably import durably
 from host.agent.outgoing import Outgoing
 from host.lib import jsonrpc
 from host.lib.backoff import Backoff
@@ -114,7 +116,8 @@ class DaemonLink:
             if not self._connected:
                 log.info("connected to the daemon again")
             self._connected = True
-            self._backoff.reset()
+            if not self._outgoing.waiting:
+                self._backoff.reset()  # a daemon that answers but cannot store must not be asked without pause
             await asyncio.sleep(self._interval)
 
     async def _deliver(self, writer: asyncio.StreamWriter) -> None:
@@ -129,4 +132,5 @@ class DaemonLink:
             stored = answer.get("stored") if isinstance(answer, dict) else None
             if not isinstance(stored, int) or not records[0].seq <= stored <= records[-1].seq:
                 raise _Broken(f"the daemon confirmed {stored!r}, not a number of what was sent")
-            self._outgoing.forget(stored)
+            await durably(partial(self._outgoing.forget, stored))
+            self._backoff.reset()

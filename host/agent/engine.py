@@ -46,20 +46,6 @@ class Answer:
     known: bool
 
 
-class _Running:
-    """An execution as a source of output rows."""
-
-    def __init__(self, execution: Execution, clock: Clock) -> None:
-        self.execution, self._clock = execution, clock
-
-    def rows(self, last: bool = False) -> list[Row]:
-        now = self._clock.now()
-        return [("output", now, output) for output in self.execution.collector.take(last)]
-
-    def saved(self) -> None:
-        self.execution.saved()
-
-
 class Engine:
     """One agent's tasks. Every method belongs to the loop's thread."""
 
@@ -69,7 +55,7 @@ class Engine:
         self._boot = procfs.boot_id()
         self._queue: deque[str] = deque()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Execution] = {}
         self.stopping = False
 
     @property
@@ -129,13 +115,13 @@ class Engine:
             end = ExecutionRecord(command_id, states.FAILED, f"there is no task {target} on this host")
         elif entry.state == states.ACCEPTED:
             canceled = ExecutionRecord(target, states.CANCELED, f"{reason} before it was started")
-        elif target not in self._running or not self._running[target].execution.stoppable:
+        elif target not in self._running or not self._running[target].stoppable:
             end = ExecutionRecord(command_id, states.FAILED, f"the task {target} has ended already or is being ended")
         self._ledger.record_cancel(command_id, self._clock.now(), expires, end, canceled)
         if canceled and target in self._queue:
             self._queue.remove(target)
         elif end.state == states.SUCCEEDED and target in self._running:
-            self._running[target].execution.stop(states.CANCELED, reason)
+            self._running[target].stop(states.CANCELED, reason)
         return Answer(end.state, False)
 
     async def _run(self, command_id: str) -> None:
@@ -148,20 +134,20 @@ class Engine:
             launch = task.prepare(command_id, self._spool)
             clean_up = launch.clean_up
             collector = Collector(command_id, task.output_limit, self._room)
-            execution = Execution(command_id, launch, collector, self._settings, self._output)
+            execution = Execution(command_id, launch, collector, self._settings, self._flusher.dirty, self._clock)
         except (TaskProblem, ValueError) as problem:
             if clean_up:
                 clean_up()
             await self._not_started(command_id, str(problem))
             return
-        running = self._running[command_id] = _Running(execution, self._clock)
+        self._running[command_id] = execution
         at, child = self._clock.now(), execution.child
         if self.stopping:
             self._interrupt(execution)
         try:
             await durably(lambda: self._ledger.spawned(command_id, at, child.pid, child.start_ticks, self._boot))
             ending = await execution.run(task.timeout)
-            await self._finish(running, ending)
+            await self._finish(execution, ending)
         finally:
             del self._running[command_id]
             clean_up()
@@ -169,15 +155,10 @@ class Engine:
     def _room(self) -> bool:
         return self._ledger.outgoing.backlog_bytes < self._settings.max_backlog_bytes
 
-    def _output(self, execution: Execution) -> None:
-        running = self._running.get(execution.command_id)
-        if running:
-            self._flusher.dirty(running)
-
-    async def _finish(self, running: _Running, ending: Ending) -> None:
-        self._flusher.forget(running)
-        end, now = running.execution.record(ending), self._clock.now()
-        rows = running.rows(last=True)
+    async def _finish(self, execution: Execution, ending: Ending) -> None:
+        self._flusher.forget(execution)
+        end, now = execution.record(ending), self._clock.now()
+        rows = execution.rows(last=True)
         await durably(lambda: self._ledger.finish(end, now, rows))
         log.info("command %s %s %s", end.command_id, end.state, end.reason)
 
@@ -195,8 +176,8 @@ class Engine:
         self.stopping = True
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=self._settings.shutdown_wait)
-        for running in list(self._running.values()):
-            self._interrupt(running.execution)
+        for execution in list(self._running.values()):
+            self._interrupt(execution)
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()))
         self._flusher.flush()

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from host.agent.config import TaskSettings
+from host.agent.ledger import Row
 from host.agent.output import Collector
 from host.agent.process import Child
 from host.agent.tasks.base import Launch
+from host.lib.clock import Clock
 from host.wire import states
 from host.wire.records import Execution as ExecutionRecord
 
@@ -37,9 +39,15 @@ class Execution:
     """Raises TaskProblem when the process cannot be started. `on_output(self)` is called when there is something to store."""
 
     def __init__(
-        self, command_id: str, launch: Launch, collector: Collector, settings: TaskSettings, on_output: Callable[[Execution], None]
+        self,
+        command_id: str,
+        launch: Launch,
+        collector: Collector,
+        settings: TaskSettings,
+        on_output: Callable[[Execution], None],
+        clock: Clock,
     ) -> None:
-        self.command_id, self.collector = command_id, collector
+        self.command_id, self._collector, self._clock = command_id, collector, clock
         self._settings, self._on_output = settings, on_output
         self._stopped: tuple[str, str] | None = None
         self._grace = settings.stop_grace
@@ -96,19 +104,24 @@ class Execution:
         return True
 
     def _data(self, stream: str, data: bytes) -> None:
-        self.collector.feed(stream, data)
-        if self.collector.full:
+        self._collector.feed(stream, data)
+        if self._collector.full:
             self.child.pause("full")
         self._on_output(self)
 
+    def rows(self, last: bool = False) -> list[Row]:
+        """Output that is to be stored; `last` also gives what a cut character held back."""
+        now = self._clock.now()
+        return [("output", now, output) for output in self._collector.take(last)]
+
     def saved(self) -> None:
-        """What `collector.take` gave is stored: reading may go on."""
-        self.collector.saved()
+        """What `rows` gave is stored: reading may go on."""
+        self._collector.saved()
         self.child.resume("full")
 
     def record(self, ending: Ending) -> ExecutionRecord:
         """The final `execution` record."""
-        counts = self.collector.counts
+        counts = self._collector.counts
         return ExecutionRecord(
             self.command_id,
             ending.state,
@@ -117,7 +130,7 @@ class Execution:
             ending.signal,
             counts["stdout"],
             counts["stderr"],
-            self.collector.truncated,
+            self._collector.truncated,
         )
 
 

@@ -50,7 +50,7 @@ class Child:
                 os.set_blocking(reading, False)
                 self._pipes[reading] = stream
                 ends.append(writing)
-            return subprocess.Popen(  # noqa: S603 - to run what the manager signed is what the agent is for
+            return subprocess.Popen(
                 [argument.encode() for argument in launch.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=ends[0],

@@ -100,11 +100,13 @@ class FakeDaemon:
         return [r["body"]["state"] for r in self.records if r["kind"] == "execution" and r["body"]["command_id"] == command_id]
 
     def started(self, command_id: str) -> dict[str, Any]:
-        return self.wait(lambda: self._execution(command_id, lambda state: state == "started"))
+        record: dict[str, Any] = self.wait(lambda: self._execution(command_id, lambda state: state == "started"))
+        return record
 
     def ended(self, command_id: str, seconds: float = 10.0) -> dict[str, Any]:
         """The body of the final record."""
-        return self.wait(lambda: self._execution(command_id, lambda state: state != "started"), seconds)["body"]
+        record: dict[str, Any] = self.wait(lambda: self._execution(command_id, lambda state: state != "started"), seconds)
+        return dict(record["body"])
 
     def _execution(self, command_id: str, wanted: Callable[[str], bool]) -> dict[str, Any] | None:
         for record in self.records:

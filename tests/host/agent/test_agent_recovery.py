@@ -79,6 +79,21 @@ def test_a_stranger_with_the_same_pid_is_left_alone(make_agent: Maker) -> None:
         stranger.wait()
 
 
+def test_a_process_whose_pid_could_not_be_noted_is_found(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    pid = tmp_path / "pid"
+    command = it.run(f"echo $$ >{pid}; echo up; sleep 600")
+    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    it.end(signal.SIGKILL)
+    with sqlite3.connect(it.work / "ledger.db") as ledger:
+        ledger.execute("UPDATE tasks SET pid = NULL, start_ticks = NULL, boot_id = NULL WHERE id = ?", (command,))
+    it.start()
+    assert it.daemon.ended(command)["state"] == "interrupted"
+    assert gone(int(pid.read_text()))
+
+
 def test_what_was_accepted_but_not_started_runs_after_the_agents_death(make_agent: Maker, tmp_path: Path) -> None:
     it = make_agent(tasks={"max_concurrent": 1})
     it.daemon.start()

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_a_service_in_a_session_of_its_own_stays(agent: Agent, tmp_path: Path) -
         ({"arguments": ["x" * 200_000]}, "could not be started: Argument list too long"),
     ],
 )
-def test_what_cannot_be_started_fails_with_one_clear_reason(agent: Agent, content: dict[str, object], reason: str) -> None:
+def test_what_cannot_be_started_fails_with_one_clear_reason(agent: Agent, content: dict[str, Any], reason: str) -> None:
     command = agent.run("echo never", **content)
     end = agent.daemon.ended(command)
     assert end["state"] == "failed"
