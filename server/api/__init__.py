@@ -1,0 +1,47 @@
+"""The REST API, `/api/v1`: decode → one service call → encode, in the envelope of the requirements (M6).
+
+Who calls is read from `Authorization: Bearer`, never from a cookie: so no page of another site can make a browser
+call it. What is under `/api` and not here is answered in the envelope as well.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+
+from server.answers import bad
+from server.api import audit, commands, enrolment, health, nodes, output, people
+from server.auth import PUBLIC, Caller
+from server.door import Door
+from server.errors import NotFound, OpsError, WrongMethod
+from server.services import Services
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """All routes of the API and `/healthz`; the last one takes every other address under `/api`."""
+
+    async def identify(request: Request) -> Caller:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        ip = request.client.host if request.client else ""
+        return await services.people.by_token(secret.strip() if scheme.lower() == "bearer" else "", ip, services.clock())
+
+    def refuse(request: Request, problem: OpsError) -> Response:
+        return bad(services.clock(), problem)
+
+    door = Door(services.clock, identify, refuse)
+    known = [route for noun in (people, nodes, enrolment, commands, output, audit, health) for route in noun.routes(door, services)]
+    return [*known, *_others(door, known)]
+
+
+def _others(door: Door, known: list[Route]) -> list[Route]:
+    async def other(request: Request, caller: Caller) -> Response:
+        path = request.url.path
+        allowed = {method for route in known if route.matches(request.scope)[0] is Match.PARTIAL for method in route.methods or ()}
+        if allowed:
+            raise WrongMethod(f"{request.method} is not for {path}; it takes {', '.join(sorted(allowed))}")
+        raise NotFound(f"there is nothing at {path}; docs/api.md lists every call")
+
+    return [door.route(path, other, PUBLIC, _METHODS) for path in ("/api", "/api/{rest:path}")]

@@ -1,0 +1,98 @@
+"""`/api/v1/commands`: run something on nodes, see what became of it, stop it (M4)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from host.wire.states import COMMAND_REASON
+from host.wire.tasks import Script
+from server.answers import body, good
+from server.api.paging import listed, window
+from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
+from server.db import Row
+from server.door import Door
+from server.errors import BadInput
+from server.services import Services
+
+_LISTED = (
+    "id",
+    "node_id",
+    "node_name",
+    "task_id",
+    "task_name",
+    "kind",
+    "state",
+    "queued_at",
+    "accepted_at",
+    "started_at",
+    "finished_at",
+    "exit_code",
+    "exit_signal",
+    "stdout_bytes",
+    "stderr_bytes",
+)
+_ONE = (*_LISTED, "node_state", "target_id", "expires_at", "created_by")
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """`nodes` are ids; `name` is how people find the task again, else the script's first line."""
+
+    nodes: list[str]
+    content: Script
+    type: str = "script"
+    name: str = ""
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    async def run(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        wanted = await body(request, Wanted)
+        if wanted.type != "script":
+            raise BadInput(f"type: {wanted.type[:40]!r} is unknown; use script", field="type")
+        return good(now, await services.commands.run_script(caller, wanted.nodes, wanted.content, wanted.name, now), 201)
+
+    async def page(request: Request, caller: Caller) -> Response:
+        wanted, query = window(request), request.query_params
+        found = await services.commands.page(
+            node_id=query.get("node", ""),
+            task_id=query.get("task", ""),
+            state=query.get("state", ""),
+            limit=wanted.size,
+            offset=wanted.offset,
+        )
+        return good(services.clock(), listed(wanted, [_shown(row, _LISTED) for row in found.rows], found.total))
+
+    async def one(request: Request, caller: Caller) -> Response:
+        row = await services.commands.get(request.path_params["id"])
+        return good(services.clock(), _shown(row, _ONE) | {"content": _content(row)})
+
+    async def cancel(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        return good(now, {"state": await services.commands.cancel(caller, request.path_params["id"], now)})
+
+    return [
+        door.route("/api/v1/commands", run, COMMAND_RUN, ("POST",)),
+        door.route("/api/v1/commands", page, COMMAND_READ),
+        door.route("/api/v1/commands/{id}", one, COMMAND_READ),
+        door.route("/api/v1/commands/{id}/cancel", cancel, COMMAND_CANCEL, ("POST",)),
+    ]
+
+
+def _shown(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
+    """Named fields only: the signed request itself must not leave the manager but for its node (S2)."""
+    shown = {name: row[name] for name in names}
+    return shown | {"reason": row["reason"] or COMMAND_REASON[row["state"]], "truncated": bool(row["truncated"])}
+
+
+def _content(row: Row) -> dict[str, Any] | None:
+    """What was asked for, without the values of its environment: people put passwords there."""
+    if row["task_content"] is None:
+        return None
+    content: dict[str, Any] = json.loads(row["task_content"])
+    return content | {"environment": sorted(content.get("environment", {}))}

@@ -1,0 +1,39 @@
+"""`POST /api/v1/enrolment-tokens`: a token with which hosts enrol (D4); `GET /api/v1/ca`: the CA that it names."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from server.answers import body, good
+from server.auth import NODE_ENROL, PUBLIC, Caller
+from server.door import Door
+from server.services import Services
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """`uses`: how many hosts; `hours`: how long it is good for; `tags` go to each node that enrols with it."""
+
+    uses: int = 1
+    hours: float = 1.0
+    note: str = ""
+    tags: dict[str, str] = {}
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    async def create(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        wanted = await body(request, Wanted)
+        token = await services.enrolment.create_token(caller, wanted.uses, wanted.hours, wanted.note, wanted.tags, now)
+        return good(now, token, 201)
+
+    async def ca(request: Request, caller: Caller) -> Response:
+        # Public like the certificate in every handshake: whoever asks compares it with a pin, or trusts it already.
+        return PlainTextResponse(services.keys.ca_pem, media_type="application/x-pem-file")
+
+    return [
+        door.route("/api/v1/enrolment-tokens", create, NODE_ENROL, ("POST",)),
+        door.route("/api/v1/ca", ca, PUBLIC),
+    ]

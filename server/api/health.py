@@ -1,0 +1,24 @@
+"""`GET /healthz`: 200 while the database answers, else 503; for whoever spreads the load (M11). No envelope: it is no API call."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.answers import plain
+from server.auth import PUBLIC, Caller
+from server.door import Door
+from server.errors import Unavailable
+from server.services import Services
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    async def health(request: Request, caller: Caller) -> Response:
+        try:
+            await services.nodes.counts()
+        except Unavailable as problem:
+            return plain({"status": "unavailable", "reason": problem.message}, 503)
+        return plain({"status": "ok"})
+
+    return [door.route("/healthz", health, PUBLIC)]

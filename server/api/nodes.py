@@ -1,0 +1,88 @@
+"""`/api/v1/nodes`: the list, one node with what is known of it, its metrics, agent and log, its retirement (M1, M2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from host.wire.states import RETIRED
+from server.answers import good
+from server.api.paging import MAX_TIME, listed, whole, window
+from server.auth import NODE_READ, NODE_RETIRE, Caller
+from server.db import Row
+from server.door import Door
+from server.errors import BadInput
+from server.services import Services
+
+HOUR_MS = 3_600_000
+_LISTED = (
+    "id",
+    "name",
+    "hostname",
+    "ip",
+    "tags",
+    "state",
+    "state_since",
+    "online",
+    "last_seen",
+    "daemon_version",
+    "agent_state",
+    "agent_version",
+)
+_ONE = ("id", "name", "hostname", "ip", "tags", "state", "state_since", "online", "last_seen", "daemon_version", "created_at", "facts")
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    async def page(request: Request, caller: Caller) -> Response:
+        wanted, query = window(request), request.query_params
+        found = await services.nodes.page(
+            q=query.get("q", ""), state=query.get("state", ""), limit=wanted.size, offset=wanted.offset
+        )
+        return good(services.clock(), listed(wanted, [_listed(row) for row in found.rows], found.total))
+
+    async def one(request: Request, caller: Caller) -> Response:
+        now, node_id = services.clock(), request.path_params["id"]
+        row = await services.nodes.get(node_id)
+        data = {name: row[name] for name in _ONE}
+        data |= {"metrics": await services.metrics.latest(node_id, now), "agent": await services.nodes.agent(node_id)}
+        return good(now, data)
+
+    async def retire(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await services.nodes.retire(caller, request.path_params["id"], now)
+        return good(now, {"state": RETIRED})
+
+    async def metrics(request: Request, caller: Caller) -> Response:
+        now, node_id = services.clock(), request.path_params["id"]
+        until = whole(request, "until", now, 0, MAX_TIME)
+        since = whole(request, "since", max(until - HOUR_MS, 0), 0, MAX_TIME)
+        if since > until:
+            raise BadInput("since: later than until", field="since")
+        await services.nodes.get(node_id)
+        points = await services.metrics.series(node_id, since, until)
+        return good(now, {"since": since, "until": until, "points": points})
+
+    async def agent(request: Request, caller: Caller) -> Response:
+        return good(services.clock(), await services.nodes.agent(request.path_params["id"]))
+
+    async def log(request: Request, caller: Caller) -> Response:
+        node_id = request.path_params["id"]
+        await services.nodes.get(node_id)
+        data = {"lines": await services.nodes.log(node_id), "dropped": await services.nodes.drops(node_id)}
+        return good(services.clock(), data)
+
+    return [
+        door.route("/api/v1/nodes", page, NODE_READ),
+        door.route("/api/v1/nodes/{id}", one, NODE_READ),
+        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",)),
+        door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ),
+        door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ),
+        door.route("/api/v1/nodes/{id}/log", log, NODE_READ),
+    ]
+
+
+def _listed(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in _LISTED} | {"os": row["facts"].os, "arch": row["facts"].arch}
