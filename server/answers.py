@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import re
 import zlib
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from host.wire.protocol import MAX_BODY_BYTES
 from server.errors import BadInput, OpsError
 
 T = TypeVar("T")
+_AMISS = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>.+)`")
+_OWN = re.compile(r"(?P<name>[a-z_]+): ")
+"""How a check of the type itself begins, see host.wire.tasks."""
 
 
 async def body(request: Request, kind: type[T]) -> T:
@@ -27,12 +31,25 @@ async def body(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as problem:
-        text = str(problem)
-        raise BadInput(text, field=text.rpartition("`$.")[2].rstrip("`") if "`$." in text else "") from problem
+        raise _misfit(str(problem)) from problem
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadInput(f"the body is not JSON: {problem}") from problem
     except ValueError as problem:
         raise BadInput(str(problem), field=str(problem).partition(":")[0]) from problem
+
+
+def _misfit(text: str) -> BadInput:
+    """msgspec says `what - at `$.place``; ours is `place: what`, with the place as the field."""
+    what, _, place = text.partition(" - at `$")
+    parts = [place.strip("`.")]
+    if inner := _AMISS.match(what):
+        parts.append(inner["name"])
+        what = {"missing required": "it is missing", "contains unknown": "there is no such field here"}[inner["how"]]
+    elif inner := _OWN.match(what):
+        parts.append(inner["name"])
+        what = what[inner.end() :]
+    field = ".".join(part for part in parts if part)
+    return BadInput(f"{field}: {what}" if field else f"the body: {what}", field=field)
 
 
 def _unpack(data: bytes) -> bytes:

@@ -7,6 +7,7 @@
     ├── NotAllowed        1003 · 403   somebody we know, who may not
     ├── NotFound          1001 · 404   no such thing
     │   └── NodeUnknown   2001 · 404
+    ├── WrongMethod       1001 · 405   the address is there, but does not take this method
     ├── TooMany           1001 · 429   try again after `retry_after` seconds
     └── Unavailable       1001 · 503   the manager cannot do it now; nothing was changed
 Codes: requirements 6.3. ConfigError is for the operator who starts the manager: one line, exit 2.
@@ -50,6 +51,10 @@ class NotFound(OpsError):
 
 class NodeUnknown(NotFound):
     code = envelope.NODE_UNKNOWN
+
+
+class WrongMethod(OpsError):
+    status = 405
 
 
 class TooMany(OpsError):
