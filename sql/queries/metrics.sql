@@ -6,6 +6,17 @@ VALUES (:node_id, :at, :epoch, :seq, :cpu_usage, :memory_usage, :disk_usage, :lo
 SELECT at, cpu_usage, memory_usage, disk_usage, load_1, network_rx, network_tx FROM node_metrics
 WHERE node_id = :node_id AND at >= :since AND at <= :until ORDER BY at LIMIT :limit;
 
+-- name: series_by_step
+SELECT MIN(at) - MIN(at) % :step AS at,
+  AVG(cpu_usage) AS cpu_usage, MAX(cpu_usage) AS cpu_usage_most,
+  AVG(memory_usage) AS memory_usage, MAX(memory_usage) AS memory_usage_most,
+  AVG(disk_usage) AS disk_usage, MAX(disk_usage) AS disk_usage_most,
+  AVG(load_1) AS load_1, MAX(load_1) AS load_1_most,
+  AVG(network_rx) AS network_rx, MAX(network_rx) AS network_rx_most,
+  AVG(network_tx) AS network_tx, MAX(network_tx) AS network_tx_most
+FROM node_metrics WHERE node_id = :node_id AND at >= :since AND at <= :until
+GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
+
 -- name: latest
 SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since ORDER BY at DESC LIMIT 10;
 

@@ -49,3 +49,6 @@ WHERE id = :id AND state = 'online' AND last_seen <= :before;
 
 -- name: drops
 SELECT lane, epoch, first_seq, last_seq, at, why FROM node_drops WHERE node_id = :node_id ORDER BY at DESC LIMIT 100;
+
+-- name: enrolled_since
+SELECT id, name, ip, state, created_at FROM nodes WHERE created_at >= :since ORDER BY created_at DESC LIMIT 50;

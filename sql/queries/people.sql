@@ -5,9 +5,6 @@ VALUES (:id, :name, :password_hash, :initial, :role, '', :now, :now, NULL);
 -- name: user_by_name
 SELECT * FROM users WHERE name = :name;
 
--- name: user_by_id
-SELECT * FROM users WHERE id = :id;
-
 -- name: any_user
 SELECT id FROM users LIMIT 1;
 

@@ -1,0 +1,130 @@
+"""Reports on every database: stored exactly once, whatever is repeated, reordered, missing or malformed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from server.errors import BadInput, Conflict
+from tests.conftest import Manager
+
+SAMPLE: dict[str, Any] = {"took_ms": 3, "cpu": {"percent": 7.5, "user": 5, "system": 2, "idle": 92}, "load": [0.5, 0.4, 0.3]}
+
+
+async def samples(manager: Manager, node_id: str) -> int:
+    return len(await manager.services.metrics.series(node_id, 0, manager.time() + 1))
+
+
+async def test_the_same_report_twice_is_stored_once(manager: Manager) -> None:
+    node = await manager.enrol()
+    for _ in range(2):
+        answer = await manager.report(node, "bulk", (1, "sample", SAMPLE), (2, "sample", SAMPLE))
+        assert answer.stored == 2
+    assert await samples(manager, node.id) == 2
+
+
+async def test_the_same_report_ten_times_at_once_is_stored_once(manager: Manager) -> None:
+    node = await manager.enrol()
+    reports = [manager.report(node, "bulk", (1, "sample", SAMPLE)) for _ in range(10)]
+    answers = await asyncio.gather(*reports, return_exceptions=True)
+    assert all(isinstance(a, Conflict) or a.stored == 1 for a in answers if not isinstance(a, BaseException) or isinstance(a, Conflict))
+    assert not [a for a in answers if isinstance(a, BaseException) and not isinstance(a, Conflict)]
+    assert await samples(manager, node.id) == 1
+
+
+async def test_what_follows_a_gap_is_not_acknowledged(manager: Manager) -> None:
+    node = await manager.enrol()
+    answer = await manager.report(node, "bulk", (1, "sample", SAMPLE), (3, "sample", SAMPLE))
+    assert answer.stored == 1
+    assert await samples(manager, node.id) == 1
+
+
+async def test_a_tombstone_fills_its_range_and_is_remembered(manager: Manager) -> None:
+    node = await manager.enrol()
+    gone = {"first": 2, "why": "the disk was full"}
+    answer = await manager.report(node, "bulk", (1, "sample", SAMPLE), (9, "dropped", gone), (10, "sample", SAMPLE))
+    assert answer.stored == 10
+    [drop] = await manager.services.nodes.drops(node.id)
+    assert (drop["first_seq"], drop["last_seq"], drop["why"]) == (2, 9, "the disk was full")
+
+
+async def test_a_new_epoch_starts_again_at_one(manager: Manager) -> None:
+    node = await manager.enrol()
+    await manager.report(node, "bulk", (1, "sample", SAMPLE), epoch=1)
+    answer = await manager.report(node, "bulk", (1, "sample", SAMPLE), epoch=2)
+    assert answer.stored == 1
+    assert await samples(manager, node.id) == 2
+
+
+async def test_lanes_do_not_wait_for_each_other(manager: Manager) -> None:
+    node = await manager.enrol()
+    state = {"state": "running", "pid": 42, "version": "0.1.0"}
+    assert (await manager.report(node, "urgent", (1, "state", state))).stored == 1
+    assert (await manager.report(node, "bulk", (1, "sample", SAMPLE))).stored == 1
+    assert (await manager.services.nodes.agent(node.id))["pid"] == 42
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("sample", {"took_ms": "fast"}),
+        ("execution", {}),
+        ("output", {"command_id": "x", "chunk": 0, "stream": "stdout", "offset": 0, "data": "%%%"}),
+        ("state", {"state": "asleep"}),
+        ("unheard-of", {"a": 1}),
+    ],
+)
+async def test_an_unusable_record_is_noted_and_holds_nothing_up(manager: Manager, kind: str, body: dict[str, Any]) -> None:
+    node = await manager.enrol()
+    answer = await manager.report(node, "bulk", (1, kind, body), (2, "sample", SAMPLE))
+    assert answer.stored == 2
+    assert await samples(manager, node.id) == 1
+
+
+async def test_an_unknown_lane_is_refused(manager: Manager) -> None:
+    node = await manager.enrol()
+    with pytest.raises(BadInput, match="lane"):
+        await manager.report(node, "fast", (1, "sample", SAMPLE))
+
+
+async def test_output_is_kept_byte_for_byte_in_order(manager: Manager) -> None:
+    from tests.server.service.test_commands import news, queue
+
+    node = await manager.enrol()
+    command_id = await queue(manager, node.id)
+    await manager.report(
+        node,
+        "urgent",
+        (1, "execution", news(command_id, "started")),
+        (2, "output", {"command_id": command_id, "chunk": 0, "stream": "stdout", "offset": 0, "data": "/wD+"}),
+        (3, "output", {"command_id": command_id, "chunk": 1, "stream": "stderr", "offset": 0, "data": "ZXJy"}),
+        (4, "execution", news(command_id, "succeeded", exit_code=0, stdout_bytes=3, stderr_bytes=3)),
+    )
+    assert await manager.services.output.whole(command_id, "stdout") == b"\xff\x00\xfe"
+    assert await manager.services.output.whole(command_id, "all") == b"\xff\x00\xfeerr"
+    part = await manager.services.output.read(command_id, 1, 0)
+    assert [chunk["stream"] for chunk in part.chunks] == ["stderr"]
+    assert part.done
+
+
+async def test_the_headline_figures_are_the_samples(manager: Manager) -> None:
+    node = await manager.enrol()
+    disks = [
+        {"mount": m, "device": "d", "fstype": "ext4", "total": 9, "used": 1, "free": 8, "percent": p} for m, p in (("/", 40), ("/b", 81))
+    ]
+    nics = [{"name": n, "rx_bytes": 1, "tx_bytes": 1, "rx_rate": 10.0, "tx_rate": 2.5} for n in ("eth0", "eth1")]
+    await manager.report(node, "bulk", (1, "sample", {**SAMPLE, "disks": disks, "nics": nics}))
+    [point] = await manager.services.metrics.series(node.id, 0, manager.time())
+    assert (point["cpu_usage"], point["memory_usage"], point["disk_usage"]) == (7.5, None, 81)
+    assert (point["load_1"], point["network_rx"], point["network_tx"]) == (0.5, 20.0, 5.0)
+
+
+async def test_the_latest_picture_joins_collectors_of_different_periods(manager: Manager) -> None:
+    node = await manager.enrol()
+    await manager.report(node, "bulk", (1, "sample", {"took_ms": 1, "load": [1, 1, 1], "processes": 80}))
+    manager.time.now += 60_000
+    await manager.report(node, "bulk", (2, "sample", {"took_ms": 1, "processes": 90}))
+    latest = await manager.services.metrics.latest(node.id, manager.time())
+    assert (latest["processes"], latest["load"]) == (90, [1.0, 1.0, 1.0])
