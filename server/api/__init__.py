@@ -6,6 +6,8 @@ call it. What is under `/api` and not here is answered in the envelope as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
@@ -33,15 +35,18 @@ def routes(services: Services) -> list[BaseRoute]:
 
     door = Door(services.clock, identify, refuse)
     known = [route for noun in (people, nodes, enrolment, commands, output, audit, health) for route in noun.routes(door, services)]
-    return [*known, *_others(door, known)]
+    return [*known, *_others(door, known, refuse)]
 
 
-def _others(door: Door, known: list[Route]) -> list[Route]:
+def _others(door: Door, known: list[Route], refuse: Callable[[Request, OpsError], Response]) -> list[Route]:
     async def other(request: Request, caller: Caller) -> Response:
-        path = request.url.path
-        allowed = {method for route in known if route.matches(request.scope)[0] is Match.PARTIAL for method in route.methods or ()}
-        if allowed:
-            raise WrongMethod(f"{request.method} is not for {path}; it takes {', '.join(sorted(allowed))}")
-        raise NotFound(f"there is nothing at {path}; docs/api.md lists every call")
+        path = request.url.path[:200]
+        takes = {method for route in known if route.matches(request.scope)[0] is Match.PARTIAL for method in route.methods or ()}
+        if not takes:
+            raise NotFound(f"there is nothing at {path}; docs/api.md lists every call")
+        allow = ", ".join(sorted(takes))
+        response = refuse(request, WrongMethod(f"{path} takes {allow}, not {request.method}"))
+        response.headers["Allow"] = allow
+        return response
 
     return [door.route(path, other, PUBLIC, _METHODS) for path in ("/api", "/api/{rest:path}")]

@@ -1,0 +1,96 @@
+"""Nodes as the API shows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.server.api.harness import Api, Manager
+
+
+def names(api: Api, query: str) -> list[str]:
+    return [item["name"] for item in api.data("GET", f"/api/v1/nodes?{query}")["items"]]
+
+
+def test_the_list_filters_by_name_tag_and_state_and_comes_in_pages(manager: Manager, viewer: Api) -> None:
+    for number in range(3):
+        manager.host(f"list-{number}", {"room": f"r_{number}"})
+    assert names(viewer, "q=LIST-") == ["list-0", "list-1", "list-2"]
+    assert names(viewer, "q=r_1") == ["list-1"]
+    assert names(viewer, "q=list-&state=online") == []
+    page = viewer.data("GET", "/api/v1/nodes?q=list-&page=2&size=2")
+    assert ([item["name"] for item in page["items"]], page["total"], page["page"], page["size"]) == (["list-2"], 3, 2, 2)
+    assert page["items"][0]["tags"] == {"room": "r_2"}
+    assert names(viewer, "q=%25") == []
+    assert names(viewer, "q=!") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("page=-1", "page"),
+        ("page=1.5", "page"),
+        ("page=9999999999999999999999", "page"),
+        ("page=%D9%A3", "page"),
+        ("size=0", "size"),
+        ("size=501", "size"),
+        ("state=gone", "state"),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_named(viewer: Api, query: str, field: str) -> None:
+    status, code, at, message = viewer.refusal("GET", f"/api/v1/nodes?{query}")
+    assert (status, code, at) == (400, 1001, field)
+    assert message.startswith(f"{field}:")
+
+
+def test_one_node_shows_facts_tags_metrics_and_agent(manager: Manager, viewer: Api) -> None:
+    host = manager.host("whole", {"env": "prod"})
+    host.measures(33.0)
+    host.speaks_of_its_agent()
+    node = viewer.data("GET", f"/api/v1/nodes/{host.id}")
+    assert (node["name"], node["facts"]["os"], node["tags"]) == ("whole", "Debian 12", {"env": "prod"})
+    assert (node["metrics"]["cpu"]["percent"], node["agent"]["state"]) == (33.0, "running")
+    assert "fingerprint" not in node
+    assert viewer.data("GET", f"/api/v1/nodes/{host.id}/agent")["pid"] == 4711
+
+
+def test_metrics_are_given_for_a_span_of_time(manager: Manager, viewer: Api) -> None:
+    host = manager.host("measured")
+    host.measures(10.0)
+    manager.clock.now += 60_000
+    host.measures(20.0)
+    path = f"/api/v1/nodes/{host.id}/metrics"
+    assert [point["cpu_usage"] for point in viewer.data("GET", path)["points"]] == [10.0, 20.0]
+    since = manager.clock.now - 1000
+    assert [point["cpu_usage"] for point in viewer.data("GET", f"{path}?since={since}")["points"]] == [20.0]
+    assert viewer.refusal("GET", f"{path}?since=2&until=1")[:3] == (400, 1001, "since")
+    assert viewer.refusal("GET", f"{path}?until=soon")[:3] == (400, 1001, "until")
+    assert viewer.refusal("GET", f"{path}?since=99999999999999999")[:3] == (400, 1001, "since")
+
+
+def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) -> None:
+    host = manager.host("warned")
+    host.logs("the disk is slow")
+    log = viewer.data("GET", f"/api/v1/nodes/{host.id}/log")
+    assert [line["message"] for line in log["lines"]] == ["the disk is slow"]
+    assert log["dropped"] == []
+
+
+@pytest.mark.parametrize("path", ["", "/metrics", "/agent", "/log"])
+@pytest.mark.parametrize("node_id", ["01JZZZZZZZZZZZZZZZZZZZZZZZ", "%00", "..%2f", "' OR 1=1", "节点", "x" * 3000])
+def test_an_unknown_node_is_2001(viewer: Api, node_id: str, path: str) -> None:
+    status, code, _, _ = viewer.refusal("GET", f"/api/v1/nodes/{node_id}{path}")
+    assert status == 404
+    assert code in (2001, 1001)
+
+
+def test_a_retired_node_leaves_the_list_and_what_waited_for_it_is_canceled(manager: Manager, admin: Api) -> None:
+    host = manager.host("old")
+    command = admin.data("POST", "/api/v1/commands", json={"nodes": [host.id], "content": {"script": "true"}})["commands"][host.id]
+    assert admin.data("DELETE", f"/api/v1/nodes/{host.id}") == {"state": "retired"}
+    assert names(admin, "q=old") == []
+    assert names(admin, "q=old&state=retired") == ["old"]
+    assert admin.data("GET", f"/api/v1/commands/{command}")["state"] == "canceled"
+    assert admin.refusal("POST", "/api/v1/commands", json={"nodes": [host.id], "content": {"script": "true"}})[:3] == (409, 1001, "nodes")
+    assert admin.refusal("DELETE", "/api/v1/nodes/nope")[:2] == (404, 2001)
