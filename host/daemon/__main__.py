@@ -47,25 +47,24 @@ def _options(arguments: list[str] | None) -> dict[str, Any]:
 
 
 def _run(options: dict[str, Any]) -> int:
-    from host.daemon import config, start
+    from host.daemon import config_file, start
 
-    settings = config.load(options["config"])
-    return start.start(settings, options["config"])
+    return start.become_steady(config_file.load(options["config"]), options["config"])
 
 
 def _enroll(options: dict[str, Any]) -> int:
-    from host.daemon import config, enroll
+    from host.daemon import config_file, enroll
 
-    settings = config.load(options["config"])
+    settings = config_file.load(options["config"])
     found = enroll.enroll(settings)
     print(f"this host is node {found.name} ({found.node_id}) of {settings.manager.address}")
     return 0
 
 
 def _check(options: dict[str, Any]) -> int:
-    from host.daemon import config
+    from host.daemon import config_file
 
-    config.load(options["config"])
+    config_file.load(options["config"])
     print(f"{options['config']}: good")
     return 0
 
@@ -73,9 +72,9 @@ def _check(options: dict[str, Any]) -> int:
 def _status(options: dict[str, Any]) -> int:
     import json
 
-    from host.daemon import config, status
+    from host.daemon import config_file, status
 
-    found = status.ask(config.load(options["config"]).daemon_socket)
+    found = status.ask(config_file.load(options["config"]).daemon_socket)
     print(json.dumps(found, indent=2, ensure_ascii=False) if options["json"] else "\n".join(status.lines(found)))
     return 0
 

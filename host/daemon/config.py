@@ -1,20 +1,18 @@
 """daemon.yaml as frozen dataclasses (D13; chapter 5 of the daemon document, where it still applies).
 
-Everything has a default but `manager.address`. `host.lib.settings` checks each value and names its line;
-`load` checks what concerns several values or the machine. Times are seconds, sizes bytes.
+Everything has a default but `manager.address`. Times are seconds, sizes bytes. Reading and checking is
+`config_file`'s: this module is part of the running daemon and knows nothing of YAML.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from host.lib import logs, settings
-from host.lib.errors import ConfigError
-
-MAX_SOCKET_PATH = 107
-"""Bytes: what Linux takes in `sun_path`, without the closing NUL."""
+from host.lib import logs
 
 
 def seconds(default: float, low: float, high: float) -> float:
@@ -51,11 +49,11 @@ class Manager:
 
     @property
     def host(self) -> str:
-        return _split(self.address)[0]
+        return split_address(self.address)[0]
 
     @property
     def port(self) -> int:
-        return _split(self.address)[1]
+        return split_address(self.address)[1]
 
 
 @dataclass(frozen=True)
@@ -166,46 +164,35 @@ class Config:
         return Path(self.supervisor.socket) if self.supervisor.socket else self.daemon.run_dir / "supervisor.sock"
 
 
-def load(path: Path) -> Config:
-    """The configuration in `path`. Raises ConfigError D1001 (cannot be read) or D1002 (not valid)."""
-    config = settings.load(Config, path)
-    _check(config, str(path))
-    return config
-
-
-def _split(address: str) -> tuple[str, int]:
+def split_address(address: str) -> tuple[str, int]:
     """`host:port` or `[v6]:port`. Raises ValueError."""
     parts = urlsplit(f"//{address}")
-    if not parts.hostname or not parts.port or address != parts.netloc or "@" in address:
+    if not parts.hostname or not parts.port or address != parts.netloc or "@" in address or not address.isascii():
         raise ValueError(address)
     return parts.hostname, parts.port
 
 
-def _check(config: Config, name: str) -> None:
-    def wrong(key: str, what: str, mend: str) -> ConfigError:
-        return ConfigError("D1002", f"{name}: {key}: {what}", mend)
+def to_plain(config: Config) -> dict[str, Any]:
+    """As JSON can carry it; `from_plain` makes the same configuration of it."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return plain
 
-    try:
-        _split(config.manager.address)
-    except ValueError:
-        raise wrong("manager.address", f"{config.manager.address!r} is not host:port", "write it as manager.example.com:8443") from None
-    if config.manager.enrolment_token and config.manager.enrolment_token_file:
-        raise wrong("manager", "enrolment_token and enrolment_token_file are both given", "remove one of them")
-    if config.manager.reconnect_max < config.manager.reconnect_interval:
-        raise wrong("manager.reconnect_max", "it is smaller than reconnect_interval", "raise it")
-    try:
-        url = urlsplit(config.agent.url)
-        good = url.scheme == "https" and bool(url.hostname) and url.path in ("", "/") and (url.port or 1) > 0
-    except ValueError:
-        good = False
-    if not good:
-        raise wrong("agent.url", f"{config.agent.url!r} is not an https:// address", "write it as https://127.0.0.1:9445")
-    for key, path in (("daemon.work_dir", config.daemon.work_dir), ("daemon.run_dir", config.daemon.run_dir)):
-        if not path.is_absolute():
-            raise wrong(key, f"{str(path)!r} is not an absolute path", "begin it with /")
-    for key, path in (("daemon.run_dir", config.daemon_socket), ("supervisor.socket", config.supervisor_socket)):
-        size = len(str(path).encode("utf-8", "surrogateescape"))
-        if size > MAX_SOCKET_PATH:
-            raise wrong(
-                key, f"the socket path {path} has {size} bytes; a Unix socket may have {MAX_SOCKET_PATH}", "choose a shorter folder"
-            )
+
+def from_plain(plain: dict[str, Any]) -> Config:
+    """The configuration that `to_plain` was given."""
+    agent, collectors, folders = plain["agent"], plain["collectors"], plain["daemon"]
+    return Config(
+        manager=Manager(**plain["manager"]),
+        daemon=Daemon(folders["log_level"], Path(folders["work_dir"]), Path(folders["run_dir"])),
+        agent=Agent(agent["url"], HealthCheck(**agent["health_check"]), Restart(**agent["restart"])),
+        supervisor=Supervisor(**plain["supervisor"]),
+        collectors=Collectors(
+            cpu=Collector(**collectors["cpu"]),
+            memory=Collector(**collectors["memory"]),
+            disk=DiskCollector(**collectors["disk"]),
+            network=NetworkCollector(**collectors["network"]),
+            load=Collector(**collectors["load"]),
+            process=Collector(**collectors["process"]),
+        ),
+        outbox=Outbox(**plain["outbox"]),
+    )

@@ -63,7 +63,7 @@ def runner(config_path: Path, stop: threading.Event) -> Run:
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{path}" if path else folder}
         command = [sys.executable, "-m", "host.daemon", "enroll", "--config", str(config_path)]
         # Nothing in the command line comes from outside: this interpreter, this module, our own configuration file.
-        with subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
         ) as process:
             while True:

@@ -15,8 +15,8 @@ from typing import Protocol
 from host.daemon.agent_link import ACCEPTED, REFUSED, Outcome
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
+from host.wire.headers import EXPIRES
 from host.wire.messages import Command, Refusal
-from host.wire.signing import EXPIRES
 
 log = logging.getLogger("daemon.handover")
 

@@ -34,9 +34,16 @@ class Answer:
     data: Any
 
 
+class _Context(ssl.SSLContext):
+    """Names are ASCII here (`config.split_address`), so the codec for others, a megabyte of tables, is never loaded."""
+
+    def _encode_hostname(self, hostname: str) -> str:
+        return hostname
+
+
 def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """A client's context that trusts `ca` (PEM) and nothing else. Raises LinkFailure when a file is no use."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(cafile=str(ca))
@@ -131,7 +138,14 @@ class Link:
 
     def _connect(self) -> http.client.HTTPSConnection:
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
-        connection.connect()
+        # A name given as bytes is not run through the codec for international names either.
+        plain = socket.create_connection((self._host.encode("ascii"), self._port), self._timeout)  # type: ignore[arg-type]
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sock = self._context.wrap_socket(plain, server_hostname=self._host)
+        except BaseException:
+            plain.close()
+            raise
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE:
             if hasattr(socket, name):

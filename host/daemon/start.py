@@ -1,39 +1,31 @@
-"""From a checked configuration to the running daemon: log, memory, signals."""
+"""From a checked configuration to the running daemon: the process replaces itself by one that never loaded the
+parsers of arguments and YAML (D15: they are two megabytes). Its pid, and with it supervisord's view, stay the same.
+"""
 
 from __future__ import annotations
 
-import gc
-import signal
+import json
+import os
 import sys
-import threading
+import tempfile
 from pathlib import Path
-from types import FrameType
+from typing import NoReturn
 
-from host.daemon.config import Config
-from host.lib import logs
-from host.lib.clock import SystemClock
-
-_STARTUP_ONLY = ("argparse", "gettext", "yaml", "_yaml", "host.lib.settings")
+from host.daemon.config import Config, to_plain
 
 
-def start(config: Config, path: Path) -> int:
-    """Runs the daemon until SIGTERM or SIGINT; 0 after a clean stop. Raises HostError."""
-    logs.set_up(config.daemon.log_level)
-    _forget_startup()
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    from host.daemon import service  # after the start's own memory was given back: what it needs goes there
-
-    return service.run(config, path.resolve(), SystemClock(), stop)
-
-
-def _forget_startup() -> None:
-    """Gives back what only the start needed (D15): the parsers of arguments and YAML are a megabyte."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in _STARTUP_ONLY or name in _STARTUP_ONLY]:
-        del sys.modules[name]
-    gc.collect()
+def become_steady(config: Config, path: Path) -> NoReturn:
+    """Turns this process into `host.daemon.steady`. The configuration goes through a nameless file: it may hold a token,
+    which has no place in a command line or an environment."""
+    with tempfile.TemporaryFile() as handed:
+        handed.write(json.dumps({"config": to_plain(config), "path": str(path.resolve())}).encode())
+        handed.flush()
+        os.lseek(handed.fileno(), 0, os.SEEK_SET)
+        os.set_inheritable(handed.fileno(), True)
+        folder = str(Path(__file__).resolve().parents[2])
+        search = os.environ.get("PYTHONPATH")
+        environment = {**os.environ, "PYTHONPATH": f"{folder}:{search}" if search else folder}
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Nothing in the command line comes from outside: this interpreter, this module, a number.
+        os.execve(sys.executable, [sys.executable, "-m", "host.daemon.steady", str(handed.fileno())], environment)  # noqa: S606

@@ -23,7 +23,7 @@ class Backoff:
         return self._failures
 
     def next(self, floor: float = 0.0) -> float:
-        ceiling = min(self._cap, self._base * 2 ** min(self._failures, 32))
+        ceiling = min(self._cap, self._base * 2.0 ** min(self._failures, 32))
         self._failures += 1
         return floor + ceiling * (1.0 - self._random())
 

@@ -54,7 +54,9 @@ def _line(name: str, node: yaml.Node) -> str:
 
 def _section(cls: type[T], node: yaml.Node, name: str, prefix: str, loader: yaml.SafeLoader) -> T:
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError("D1002", f"{_line(name, node)}: {prefix.rstrip('.') or 'the file'} must be a section of keys", "indent its keys below it")
+        raise ConfigError(
+            "D1002", f"{_line(name, node)}: {prefix.rstrip('.') or 'the file'} must be a section of keys", "indent its keys below it"
+        )
     hints = get_type_hints(cls)
     known: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
@@ -75,7 +77,7 @@ def _section(cls: type[T], node: yaml.Node, name: str, prefix: str, loader: yaml
         if key not in values and field.default is MISSING and field.default_factory is MISSING:
             if is_dataclass(hints[key]):
                 empty = yaml.MappingNode("tag:yaml.org,2002:map", [], None, None)
-                values[key] = _section(hints[key], empty, name, f"{prefix}{key}.", loader)  # type: ignore[arg-type]
+                values[key] = _section(hints[key], empty, name, f"{prefix}{key}.", loader)
             else:
                 raise ConfigError("D1002", f"{name}: {prefix}{key} is missing", "add it; it has no default")
     return cls(**values)

@@ -13,11 +13,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-KEY_ID = "X-Ops-Key"
-NONCE = "X-Ops-Nonce"
-TIMESTAMP = "X-Ops-Timestamp"
-EXPIRES = "X-Ops-Expires"
-SIGNATURE = "X-Ops-Signature"
+from host.wire.headers import EXPIRES as EXPIRES
+from host.wire.headers import KEY_ID as KEY_ID
+from host.wire.headers import NONCE as NONCE
+from host.wire.headers import SIGNATURE as SIGNATURE
+from host.wire.headers import TIMESTAMP as TIMESTAMP
 
 
 class SignatureError(Exception):

@@ -1,0 +1,51 @@
+"""Reading and checking daemon.yaml: `host.lib.settings` checks each value and names its line; here is what
+concerns several values or the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from host.daemon.config import Config, split_address
+from host.lib import settings
+from host.lib.errors import ConfigError
+
+MAX_SOCKET_PATH = 107
+"""Bytes: what Linux takes in `sun_path`, without the closing NUL."""
+
+
+def load(path: Path) -> Config:
+    """The configuration in `path`. Raises ConfigError D1001 (cannot be read) or D1002 (not valid)."""
+    config = settings.load(Config, path)
+    _check(config, str(path))
+    return config
+
+
+def _check(config: Config, name: str) -> None:
+    def wrong(key: str, what: str, mend: str) -> ConfigError:
+        return ConfigError("D1002", f"{name}: {key}: {what}", mend)
+
+    try:
+        split_address(config.manager.address)
+    except ValueError:
+        raise wrong("manager.address", f"{config.manager.address!r} is not host:port", "write it as manager.example.com:8443") from None
+    if config.manager.enrolment_token and config.manager.enrolment_token_file:
+        raise wrong("manager", "enrolment_token and enrolment_token_file are both given", "remove one of them")
+    if config.manager.reconnect_max < config.manager.reconnect_interval:
+        raise wrong("manager.reconnect_max", "it is smaller than reconnect_interval", "raise it")
+    try:
+        url = urlsplit(config.agent.url)
+        good = url.scheme == "https" and bool(url.hostname) and url.path in ("", "/") and (url.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise wrong("agent.url", f"{config.agent.url!r} is not an https:// address", "write it as https://127.0.0.1:9445")
+    for key, path in (("daemon.work_dir", config.daemon.work_dir), ("daemon.run_dir", config.daemon.run_dir)):
+        if not path.is_absolute():
+            raise wrong(key, f"{str(path)!r} is not an absolute path", "begin it with /")
+    for key, path in (("daemon.run_dir", config.daemon_socket), ("supervisor.socket", config.supervisor_socket)):
+        size = len(str(path).encode("utf-8", "surrogateescape"))
+        if size > MAX_SOCKET_PATH:
+            raise wrong(
+                key, f"the socket path {path} has {size} bytes; a Unix socket may have {MAX_SOCKET_PATH}", "choose a shorter folder"
+            )
