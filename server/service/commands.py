@@ -45,6 +45,8 @@ FORGET_MS = 7 * 86_400_000
 """How long past that a silent host is waited for."""
 
 MAX_NODES = 5_000
+AUDIT_NODES = 200
+"""How many of them an audit entry names; all of them are in the task's commands."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Commands:
                 commands[node_id] = row["id"]
                 rows.append(row)
             await session.execute_many(self._q.insert, rows)
-            detail = {"nodes": wanted, "interpreter": script.interpreter, "script": script.script[:2000]}
+            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "interpreter": script.interpreter, "script": script.script[:2000]}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
 
         await self._db.transaction(work)
@@ -97,11 +99,13 @@ class Commands:
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
         """Stop a command: at once while it is queued, else by a signed request to its agent.
 
-        Returns its state now. Raises NotFound, Conflict when it has ended.
+        Returns its state now. Raises NotFound; Conflict when it has ended or is itself a cancellation.
         """
         row = await self.get(command_id)
         if row["state"] in COMMAND_FINAL:
             raise Conflict(f"the command has ended already: {row['state']}")
+        if row["target_id"] is not None:
+            raise Conflict("this is itself the order to stop another command; it cannot be called back")
 
         async def work(session: Session) -> str:
             await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
@@ -138,9 +142,7 @@ class Commands:
         rows = await self._db.rows(self._q.mailbox, {"node_id": node_id, "holding": holding, "now": now})
         return [Command(row["id"], row["method"], row["path"], row["body"], json.loads(row["headers"])) for row in rows]
 
-    async def acknowledge(
-        self, session: Session, node_id: str, accepted: Sequence[str], refused: Sequence[Refusal], now: int
-    ) -> list[str]:
+    async def acknowledge(self, session: Session, node_id: str, accepted: Sequence[str], refused: Sequence[Refusal], now: int) -> list[str]:
         """The host has these in its ledger, or will not run them. Returns the ids that changed."""
         changed = [i for i in accepted if await self._move(session, i, node_id, ACCEPTED, "", now, now)]
         for refusal in refused:

@@ -26,6 +26,7 @@ from server.service.audit import Audit
 
 TOKEN_PREFIX = "ops1."
 MAX_HOURS = 24 * 30
+MAX_TAGS = 64
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Enrolment:
             raise BadInput("uses: between 1 and 10000 hosts", field="uses")
         if not 0 < hours <= MAX_HOURS:
             raise BadInput(f"hours: more than 0 and at most {MAX_HOURS}", field="hours")
+        if len(tags) > MAX_TAGS or not all(1 <= len(key) <= 64 and len(value) <= 255 for key, value in tags.items()):
+            raise BadInput(f"tags: at most {MAX_TAGS}, names of 1 to 64 and values of up to 255 characters", field="tags")
         secret = new_secret("")
         token_id, expires = new_id(now), now + int(hours * 3_600_000)
 
@@ -149,7 +152,9 @@ def facts_of(row: Row) -> Facts:
 
 def _check_protocol(protocol: int) -> None:
     if not PROTOCOL - 1 <= protocol <= PROTOCOL:
-        raise BadInput(f"protocol {protocol} is not spoken here ({PROTOCOL} is); install the daemon of this manager's release", field="protocol")
+        raise BadInput(
+            f"protocol {protocol} is not spoken here ({PROTOCOL} is); install the daemon of this manager's release", field="protocol"
+        )
 
 
 def _secret_of(token: str) -> str:

@@ -49,8 +49,11 @@ UPDATE api_tokens SET revoked_at = :now WHERE user_id = :user_id AND revoked_at 
 -- name: failures
 SELECT subject, failures, last_at FROM sign_in_failures WHERE subject IN (:subjects*);
 
--- name: first_failure
-INSERT INTO sign_in_failures (subject, failures, last_at) VALUES (:subject, 1, :now);
+-- name: first_failure__sqlite
+INSERT OR IGNORE INTO sign_in_failures (subject, failures, last_at) VALUES (:subject, 1, :now);
+
+-- name: first_failure__mysql
+INSERT IGNORE INTO sign_in_failures (subject, failures, last_at) VALUES (:subject, 1, :now);
 
 -- name: next_failure
 UPDATE sign_in_failures SET failures = :failures, last_at = :now WHERE subject = :subject;
