@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from tests.databases import free_port
@@ -171,9 +172,10 @@ class Stack:
         for name in ("daemon", "agent"):
             try:
                 pid = int((self.folder / f"host/var/{name}.lock").read_text())
-                os.kill(pid, 0)
-                found[name] = pid
-            except (OSError, ValueError):
+                # A killed process is a zombie until supervisord looks, and the lock still names it.
+                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    found[name] = pid
+            except (OSError, ValueError, psutil.NoSuchProcess):
                 continue
         return found
 
@@ -181,8 +183,8 @@ class Stack:
         """Send a signal to one of our processes; its pid."""
         pid = self.pids()[name]
         os.kill(pid, number)
-        if name == "manager" and self._manager is not None and number == signal.SIGKILL:
-            self._manager.wait(10)
+        if number == signal.SIGKILL:
+            self._until(lambda: self.pids().get(name) != pid, 10, f"{name} survived SIGKILL", lambda: str(pid))
         return pid
 
     def manager_ended(self) -> bool:

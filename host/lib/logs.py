@@ -39,7 +39,7 @@ class Forward(logging.Handler):
         self._busy = True
         try:
             self._deliver(record.levelname.lower(), record.name, record.getMessage()[:4000], int(record.created * 1000))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a logging handler must never raise; handleError prints it
             self.handleError(record)
         finally:
             self._busy = False
