@@ -46,10 +46,10 @@ class RpcServer:
 
     def __init__(self, path: Path, handlers: dict[str, Handler], gone: Callable[[Peer], None] = lambda peer: None) -> None:
         self._path, self._handlers, self._gone = path, handlers, gone
-        self._selector = selectors.DefaultSelector()
         self._peers: dict[int, Peer] = {}
+        self._listener = _listen(path)  # first: it is what may fail
+        self._selector = selectors.DefaultSelector()
         self._bell_out, self._bell_in = socket.socketpair()
-        self._listener = _listen(path)
         self._inode = os.stat(path).st_ino
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)

@@ -25,6 +25,7 @@ def become_steady(config: Config, path: Path) -> NoReturn:
         folder = str(Path(__file__).resolve().parents[2])
         search = os.environ.get("PYTHONPATH")
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{search}" if search else folder}
+        environment.setdefault("MALLOC_ARENA_MAX", "1")  # one heap for all threads, which take turns anyway: 300 KB less
         sys.stdout.flush()
         sys.stderr.flush()
         # Nothing in the command line comes from outside: this interpreter, this module, a number.

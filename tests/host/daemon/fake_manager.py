@@ -68,7 +68,7 @@ class FakeManager:
                     manager.arrived.notify_all()
                 self.reply(manager.answer(call))
 
-            do_GET = do_POST = handle_any  # noqa: N815
+            do_GET = do_POST = handle_any
 
             def reply(self, reply: Reply) -> None:
                 if reply.fault == "hang":

@@ -40,8 +40,10 @@ def test_nothing_to_say_is_an_answer_without_data(manager: FakeManager, link_to:
 def test_a_revoked_certificate_is_said_with_the_managers_words(manager: FakeManager, link_to: MakeLink) -> None:
     manager.answer = lambda call: refusal(401, 1002, "this node's certificate was revoked")
     problem = failure(link_to(manager.port))
-    assert isinstance(problem, Rejected) and (problem.status, problem.answer) == (401, 1002)
-    assert "certificate was revoked" in str(problem) and "enrol" in str(problem)
+    assert isinstance(problem, Rejected)
+    assert (problem.status, problem.answer) == (401, 1002)
+    assert "certificate was revoked" in str(problem)
+    assert "enrol" in str(problem)
 
 
 def test_an_error_of_the_server_carries_the_wait_it_asks_for(manager: FakeManager, link_to: MakeLink) -> None:
@@ -49,7 +51,8 @@ def test_an_error_of_the_server_carries_the_wait_it_asks_for(manager: FakeManage
     assert failure(link_to(manager.port)).retry_after == 7.0
     manager.answer = lambda call: Reply(500, raw=b"<html>oops</html>")
     problem = failure(link_to(manager.port))
-    assert problem.retry_after == 0.0 and "HTTP 500" in str(problem)
+    assert problem.retry_after == 0.0
+    assert "HTTP 500" in str(problem)
 
 
 def test_a_retry_after_may_be_a_date_and_nonsense_is_no_wait() -> None:
@@ -98,7 +101,9 @@ def test_a_first_connection_that_is_dropped_is_not_tried_twice(manager: FakeMana
 
 def test_a_manager_of_an_unknown_ca_is_told_nothing(manager: FakeManager, link_to: MakeLink, pki: Pki) -> None:
     problem = failure(link_to(manager.port, ca=pki.stranger.ca))
-    assert "unknown CA" in str(problem) and problem.code == "D2001" and manager.calls == []
+    assert "unknown CA" in str(problem)
+    assert problem.code == "D2001"
+    assert manager.calls == []
 
 
 def test_a_manager_with_another_name_is_told_nothing(pki: Pki, link_to: MakeLink) -> None:

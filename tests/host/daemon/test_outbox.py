@@ -37,7 +37,8 @@ def test_each_lane_is_numbered_from_one_without_gaps_and_a_restart_goes_on(tmp_p
     outbox.acknowledge("urgent", 2)
     outbox.close()
     again = Outbox(tmp_path / "o.db", BIG)
-    assert again.epoch == epoch and 0 < epoch < 2**53
+    assert again.epoch == epoch
+    assert 0 < epoch < 2**53
     assert again.append("event", 4, Event("e", "f")) == 3
     assert [entry.seq for entry in everything(again, "urgent")] == [3]
     assert [json.loads(entry.body)["message"] for entry in everything(again, "bulk")] == ["x"]
@@ -64,13 +65,16 @@ def test_past_its_bound_the_oldest_bulk_records_become_one_exact_tombstone(tmp_p
         outbox.append("log", number, log_line("y" * 1000))
     bulk = everything(outbox, "bulk")
     tombstones = [entry for entry in bulk if entry.kind == "dropped"]
-    assert len(tombstones) == 1 and bulk[0] is tombstones[0]
+    assert len(tombstones) == 1
+    assert bulk[0] is tombstones[0]
     body = json.loads(bulk[0].body)
-    assert body["first"] == 1 and body["why"] == "the outbox was full"
+    assert body["first"] == 1
+    assert body["why"] == "the outbox was full"
     kept = [entry.seq for entry in bulk[1:]]
     assert kept == list(range(bulk[0].seq + 1, 501)), "every number is either kept or covered by the tombstone"
     stats = outbox.stats()
-    assert stats.urgent_bytes + stats.bulk_bytes <= 100_000 and stats.dropped == bulk[0].seq
+    assert stats.urgent_bytes + stats.bulk_bytes <= 100_000
+    assert stats.dropped == bulk[0].seq
     assert [json.loads(entry.body)["name"] for entry in everything(outbox, "urgent")] == ["stays"]
 
 
@@ -83,7 +87,8 @@ def test_a_tombstone_never_claims_what_the_manager_acknowledged_meanwhile(tmp_pa
         outbox.append("log", number, log_line("y" * 1000))
     outbox.acknowledge("bulk", sent)
     first = everything(outbox, "bulk")[0]
-    assert first.kind == "dropped" and json.loads(first.body)["first"] == sent + 1
+    assert first.kind == "dropped"
+    assert json.loads(first.body)["first"] == sent + 1
 
 
 def test_records_past_the_greatest_age_become_a_tombstone(tmp_path: Path) -> None:
@@ -125,7 +130,8 @@ def test_a_batch_of_the_agent_with_an_unknown_kind_is_stored_not_at_all(tmp_path
     outbox = Outbox(tmp_path / "o.db", BIG)
     with pytest.raises(KeyError):
         outbox.append_from_agent(1, [Record(1, "event", 0, {}), Record(2, "surprise", 0, {})], 0)
-    assert everything(outbox, "urgent") == [] and outbox.stats().urgent == 0
+    assert everything(outbox, "urgent") == []
+    assert outbox.stats().urgent == 0
     assert outbox.append_from_agent(1, [Record(1, "event", 0, {})], 0) == 1
 
 
@@ -143,7 +149,8 @@ def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     path.write_bytes(b"this is no database" * 500)
     outbox, said = open_outbox(path, BIG, 60.0, 123)
-    assert "put aside as" in said and (tmp_path / "o.db.damaged-123").exists()
+    assert "put aside as" in said
+    assert (tmp_path / "o.db.damaged-123").exists()
     assert outbox.append("event", 0, Event("a", "b")) == 1
 
 
@@ -188,4 +195,5 @@ def test_what_was_confirmed_survives_kill_9_in_the_middle_of_writing(tmp_path: P
         mark = outbox.append_from_agent(5, [Record(n, "event", n, {"name": "agent", "detail": str(n)}) for n in range(1, last + 3)], 0)
         assert mark == last + 2
         agent_rows = [json.loads(e.body)["detail"] for e in everything(outbox, "urgent") if json.loads(e.body)["name"] == "agent"]
-        assert agent_rows == [str(n) for n in range(1, last + 3)] and len(agent_rows) >= agent_before
+        assert agent_rows == [str(n) for n in range(1, last + 3)]
+        assert len(agent_rows) >= agent_before
