@@ -101,8 +101,8 @@ class Host:
 class Manager:
     """A running API. Its services live on a loop in a thread; `run()` calls them from a test."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
-        self._loop, self.clock = loop, clock
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, tls: bool) -> None:
+        self._loop, self.clock, self.tls = loop, clock, tls
         self.db: Db
         self.services: Services
         self.url = ""
@@ -120,11 +120,18 @@ class Manager:
         sock.bind(("127.0.0.1", self.port))
         sock.listen(128)
         self.port = sock.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         routes = api.routes(self.services)
         check(routes)
+        certificate, key = self.services.keys.server_files if self.tls else (None, None)
         config = uvicorn.Config(
-            Limits(Starlette(routes=routes), 2 * 1024 * 1024), log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=0
+            Limits(Starlette(routes=routes), 2 * 1024 * 1024),
+            log_config=None,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=0,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
         )
         self._listener = uvicorn.Server(config)
         self._served = asyncio.run_coroutine_threadsafe(self._listener.serve([sock]), self._loop)
@@ -177,11 +184,11 @@ class Api:
 
 
 @contextmanager
-def running(folder: Path, database_url: str) -> Iterator[Manager]:
+def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Manager]:
     """A manager's API until the block ends."""
     clock, ready, problems = Clock(), threading.Event(), []
     loop = asyncio.new_event_loop()
-    manager, stop = Manager(loop, clock), asyncio.Event()
+    manager, stop = Manager(loop, clock, tls), asyncio.Event()
 
     async def live() -> None:
         async with _services(folder, database_url, manager, clock):

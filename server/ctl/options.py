@@ -1,0 +1,51 @@
+"""What the verbs share: the client, `--json`, durations, `key=value`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from server.ctl.client import Client
+from server.ctl.setup import load
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def connect() -> Client:
+    """The manager that the person signed in at. Raises Refused, Usage."""
+    return Client(load(os.environ))
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print the API's data instead of text.")(command)
+
+
+class Duration(click.ParamType[int]):
+    """`90`, `90s`, `5m`, `2h` → seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", str(value))
+        if not match:
+            self.fail(f"{value!r} is not a duration like 90s, 5m or 2h", param, ctx)
+        return int(match[1]) * _SECONDS[match[2]]
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """`key=value` → (key, value)."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
+        return key, text

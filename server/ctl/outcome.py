@@ -1,0 +1,35 @@
+"""From the final states of commands to what is said and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from host.wire.states import SUCCEEDED
+from server.ctl import show
+from server.ctl.problems import Partly, Problem
+
+
+def judge(results: Sequence[dict[str, Any]]) -> int:
+    """Name those that did not succeed, on stderr. 0 all did, 1 none did, 3 some did."""
+    failed = [item for item in results if item["state"] != SUCCEEDED]
+    for item in sorted(failed, key=lambda item: str(item["node_name"])):
+        show.say(f"{item['node_name']}: {word(item)}")
+    for item in results:
+        if item["truncated"]:
+            show.say(f"{item['node_name']}: it wrote more than the limit; the rest is lost")
+    if len(results) > 1:
+        show.say(f"{len(results) - len(failed)} of {len(results)} succeeded")
+    if not failed:
+        return 0
+    return Problem.exit_code if len(failed) == len(results) else Partly.exit_code
+
+
+def word(item: dict[str, Any]) -> str:
+    """`failed, exit code 3` and the like."""
+    text = str(item["state"]).replace("_", " ")
+    if item["exit_code"] is not None:
+        return f"{text}, exit code {item['exit_code']}"
+    if item["exit_signal"] is not None:
+        return f"{text}, ended by signal {item['exit_signal']}"
+    return f"{text}: {item['reason']}"

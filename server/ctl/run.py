@@ -1,0 +1,108 @@
+"""`opsctl run`: a command or script on one node or many, its output live, its outcome as the exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from host.wire.tasks import MAX_SCRIPT_BYTES
+from server.ctl import follow, names, show
+from server.ctl.client import Client
+from server.ctl.options import Duration, connect, json_option
+from server.ctl.outcome import judge
+from server.ctl.problems import INTERRUPTED, Usage
+
+
+class _WithCommand(click.Command):
+    """Everything after the first `--` is the command, whatever it looks like."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["command"] = args[at + 1 :]
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+@click.command(cls=_WithCommand)
+@click.argument("nodes", nargs=-1, required=True, metavar="NODE...")
+@click.option("--file", "file", metavar="FILE|-", help="Run this script (- for stdin).")
+@click.option("--python", is_flag=True, help="It is Python; without this, shell.")
+@click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Stop it on the host after so long.")
+@click.option("--no-wait", is_flag=True, help="Print the commands' ids and leave them to run.")
+@json_option
+@click.pass_context
+def run(ctx: click.Context, nodes: tuple[str, ...], file: str | None, python: bool, timeout: int, no_wait: bool, as_json: bool) -> int:
+    """Run COMMAND, or the script FILE, on each NODE (name or id).
+
+    One word after -- is taken as a line of shell: opsctl run web1 -- 'df -h | tail -1'.
+    Several are a program and its arguments: opsctl run web1 -- ls -l '/a b'.
+    """
+    content = _content(file, ctx.meta["command"], python) | {"timeout": timeout}
+    client = connect()
+    wanted = {item["id"]: item for item in (names.node(client, name) for name in nodes)}
+    task = client.post("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content})
+    targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
+    if no_wait:
+        _list(task, targets, as_json)
+        return 0
+    for item in wanted.values():
+        if item["state"] != "online":
+            show.say(f"{item['name']} is {item['state']}: waiting for it to fetch the command")
+    return _wait(client, task, targets, as_json)
+
+
+def _wait(client: Client, task: dict[str, Any], targets: Sequence[follow.Target], as_json: bool) -> int:
+    kept = follow.Kept()
+    sink: follow.Sink = kept if as_json else follow.Raw() if len(targets) == 1 else follow.Prefixed()
+    try:
+        follow.watch(client, targets, task["task_id"], sink)
+        results = follow.everything_of(follow.Patient(client), task["task_id"])
+    except KeyboardInterrupt:
+        show.say("left running on the host" + ("" if len(targets) == 1 else "s") + "; go on watching, or stop it:")
+        for target in targets[:20]:
+            show.say(f"  opsctl output --follow {target.command_id}   opsctl cancel {target.command_id}   # {target.name}")
+        if len(targets) > 20:
+            show.say(f"  and {len(targets) - 20} more: opsctl commands --task {task['task_id']}")
+        return INTERRUPTED
+    if as_json:
+        show.as_json(task | {"results": [item | {"chunks": kept.chunks.get(item["id"], [])} for item in results]})
+    return judge(results)
+
+
+def _content(file: str | None, command: Sequence[str], python: bool) -> dict[str, Any]:
+    if bool(command) == bool(file):
+        raise Usage("say what to run: either --file FILE or -- COMMAND")
+    interpreter = "python" if python else "shell"
+    if file:
+        return {"script": _script(file), "interpreter": interpreter}
+    if python:
+        return {"script": command[0], "arguments": list(command[1:]), "interpreter": interpreter}
+    return {"script": command[0] if len(command) == 1 else shlex.join(command), "interpreter": interpreter}
+
+
+def _script(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read(MAX_SCRIPT_BYTES + 1) if file == "-" else Path(file).read_bytes()
+        text = data.decode()
+    except OSError as problem:
+        raise Usage(f"{file}: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem
+    if not text.strip():
+        raise Usage(f"{file}: it is empty")
+    return text
+
+
+def _list(task: dict[str, Any], targets: Sequence[follow.Target], as_json: bool) -> None:
+    if as_json:
+        show.as_json(task)
+        return
+    for target in targets:
+        print(f"{target.command_id}  {show.clean(target.name)}")

@@ -1,0 +1,54 @@
+"""opsctl as a process, the way a person or a script runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.server.api.harness import Manager
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Result:
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+class Opsctl:
+    def __init__(self, manager: Manager, home: Path, token: str = "") -> None:
+        self.manager, self.config = manager, home / "opsctl.json"
+        keep = {key: value for key, value in os.environ.items() if not key.startswith(("OPS", "LC_", "LANG"))}
+        self.environment = keep | {"OPSCTL_CONFIG": str(self.config), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+        if token:
+            self.config.write_text(json.dumps({"url": manager.url, "token": token, "ca": manager.services.keys.ca_pem, "user": ""}))
+
+    def __call__(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "server.ctl", *arguments],
+            input=stdin,
+            capture_output=True,
+            env=self.environment | environment,
+            timeout=60,
+            check=False,
+        )
+        error = done.stderr.decode("utf-8", "replace")
+        assert "Traceback" not in error, error
+        return Result(done.returncode, done.stdout, error)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Left running; the caller ends it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "server.ctl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
+        )
