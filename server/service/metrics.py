@@ -37,8 +37,15 @@ class Metrics:
             "detail": json.dumps(whole, ensure_ascii=False, separators=(",", ":")),
         }
 
-    async def series(self, node_id: str, since: int, until: int) -> list[Row]:
-        """Headline figures between two times, ascending; at most MAX_POINTS."""
+    async def series(self, node_id: str, since: int, until: int, step: int = 1) -> list[Row]:
+        """Headline figures between two times, ascending; at most MAX_POINTS.
+
+        `step` in ms: more than 1 gives one row for each span of that length that has samples, with the means, and
+        the highest value of each figure as `<figure>_most`.
+        """
+        if step > 1:
+            span = {"node_id": node_id, "since": since, "until": until, "step": step, "limit": MAX_POINTS}
+            return await self._db.rows(self._q.series_by_step, span)
         return await self._db.rows(self._q.series, {"node_id": node_id, "since": since, "until": until, "limit": MAX_POINTS})
 
     async def latest(self, node_id: str, now: int) -> dict[str, Any]:

@@ -55,6 +55,10 @@ class Nodes:
         """The newest warnings and errors that the host sent (D14)."""
         return await self._db.rows(self._db.q.reports.logs_of_node, {"node_id": node_id, "limit": LOG_LINES})
 
+    async def enrolled_since(self, since: int) -> list[Row]:
+        """The newest nodes that came at `since` (UTC ms) or later."""
+        return await self._db.rows(self._q.enrolled_since, {"since": since})
+
     async def drops(self, node_id: str) -> list[Row]:
         """Ranges of records that the host had to let go of, and why (D3)."""
         return await self._db.rows(self._q.drops, {"node_id": node_id})

@@ -54,10 +54,10 @@ class Output:
         await session.execute(self._q.insert, row | {"start_offset": record.offset, "at": at, "data": data})
         return True
 
-    async def read(self, command_id: str, after: int, wait: float) -> Part:
+    async def read(self, command_id: str, after: int, wait: float, seen: str = "") -> Part:
         """Chunks `after` and later, at once or as soon as there are any; after `wait` seconds even if there are none.
 
-        Raises NotFound.
+        With `seen`, a state, also as soon as the command is in another one. Raises NotFound.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
@@ -68,7 +68,8 @@ class Output:
                 chunks = await self._db.rows(self._q.after, {"command_id": command_id, "chunk": after, "limit": PAGE})
                 done = command["state"] in COMMAND_FINAL and len(chunks) < PAGE
                 left = until - loop.time()
-                if chunks or done or left <= 0 or self._wakeups.stopping:
+                news = chunks or (seen and command["state"] != seen)
+                if news or done or left <= 0 or self._wakeups.stopping:
                     return Part(command, chunks, chunks[-1]["chunk"] + 1 if chunks else after, done)
                 await bell.wait(min(left, LOOK_AGAIN_S))
 

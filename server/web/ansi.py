@@ -21,9 +21,9 @@ _CODE = re.compile(
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings: titles, links
     r"|\x1b[ -/]*[0-~]"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
-    r"|\r+(?=\n)"
+    r"|\r(?=\n)"
 )
-_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?|\r+)\Z")
+_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?|\r)\Z")
 _STYLES = {1: "b", 2: "dim", 3: "i", 4: "u", 7: "rev", 9: "s"}
 _ENDS = {22: ("b", "dim"), 23: ("i",), 24: ("u",), 27: ("rev",), 29: ("s",)}
 _CLASS = re.compile(r"b|dim|i|u|rev|s|f\d{1,2}|g\d{1,2}")
@@ -37,9 +37,10 @@ class _Stream:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         text = decoder.decode(self.pending + data, final=last)
         rest = decoder.getstate()[0]
-        unfinished = None if last else _UNFINISHED.search(text)
+        # Only the end is looked at: a search through all of it would be slow for output made to be slow.
+        unfinished = None if last else _UNFINISHED.search(text[-MAX_PENDING // 2 :])
         if unfinished and len(unfinished[0].encode()) + len(rest) <= MAX_PENDING:
-            text, rest = text[: unfinished.start()], unfinished[0].encode() + rest
+            text, rest = text[: -len(unfinished[0])], unfinished[0].encode() + rest
         self.pending = rest
         return "".join(self._pieces(text))
 
@@ -80,15 +81,15 @@ class _Stream:
 
     def _set(self, family: str, name: str) -> None:
         """Colours replace one another (`f3` after `f1`), styles add up."""
-        same = (lambda c: c[0] == family and c[1:].isdigit()) if family in "fg" else (lambda c: c == name)
-        self.classes = [c for c in self.classes if not same(c)] + ([name] if name else [])
+        kept = [c for c in self.classes if c != name and not (family in "fg" and c[0] == family and c[1:].isdigit())]
+        self.classes = kept + ([name] if name else [])
 
 
 class Screen:
     """Turns chunks into lines of HTML; stdout and stderr each have their own unfinished characters and colours."""
 
     def __init__(self, carry: str = "") -> None:
-        parts = (carry.split("~") + ["", ""])[:2]
+        parts = [*carry.split("~"), ""][:2]
         self._streams = {"stdout": _stream(parts[0]), "stderr": _stream(parts[1])}
 
     def html(self, chunks: Iterable[Row], last: bool) -> str:

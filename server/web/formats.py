@@ -56,10 +56,12 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         if seconds < 10:
             return _("%(n)s s") % {"n": f"{seconds:.1f}"}
         whole = round(seconds)
-        for unit, small, text in ((60, 1, _("%(n)s s")), (3600, 60, _("%(a)s min %(b)s s")), (86_400, 3600, _("%(a)s h %(b)s min"))):
-            if whole < unit:
-                part = {1: 1, 60: 1, 3600: 60}[small]
-                return text % {"n": whole, "a": whole // small, "b": whole % small // part}
+        if whole < 60:
+            return _("%(n)s s") % {"n": whole}
+        if whole < 3600:
+            return _("%(a)s min %(b)s s") % {"a": whole // 60, "b": whole % 60}
+        if whole < 86_400:
+            return _("%(a)s h %(b)s min") % {"a": whole // 3600, "b": whole % 3600 // 60}
         return _("%(a)s d %(b)s h") % {"a": whole // 86_400, "b": whole % 86_400 // 3600}
 
     def relative(ms: int, now: int) -> str:
@@ -74,13 +76,13 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         if not ms:
             return NOTHING
         text = relative(ms, context["now"])
-        return Markup('<time datetime="{}" title="{}" data-ago="{}">{}</time>').format(_utc(ms).isoformat(timespec="seconds"), clock(ms), ms, text)
+        return _time(ms, "ago", text)
 
     def stamp(ms: int | None) -> str | Markup:
         """The moment; static/app.js turns it into the reader's own time zone."""
         if not ms:
             return NOTHING
-        return Markup('<time datetime="{}" title="{}" data-at="{}">{}</time>').format(_utc(ms).isoformat(timespec="seconds"), clock(ms), ms, clock(ms))
+        return _time(ms, "at", clock(ms))
 
     return {
         "size": size,
@@ -102,6 +104,11 @@ def _rough(seconds: int, _: Callable[[str], str]) -> str:
     if seconds < 2 * 86_400:
         return _("%(n)s h") % {"n": seconds // 3600}
     return _("%(n)s d") % {"n": seconds // 86_400}
+
+
+def _time(ms: int, kind: str, text: str) -> Markup:
+    moment = _utc(ms).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" title="{}" data-{}="{}">{}</time>').format(moment, clock(ms), kind, ms, text)
 
 
 def _utc(ms: int) -> datetime:

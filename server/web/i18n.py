@@ -54,11 +54,11 @@ def _catalogue() -> tuple[dict[str, str], dict[str, str]]:
     for message in catalogue:
         if not message.id:
             continue
-        if isinstance(message.id, (tuple, list)):
+        if isinstance(message.id, str):
+            singles[message.id] = str(message.string or "")
+        elif message.string:
             # Chinese has one form for any number.
             plurals[message.id[0]] = message.string[0]
-        else:
-            singles[message.id] = str(message.string)
     return singles, plurals
 
 
@@ -73,7 +73,7 @@ def _translator(sentences: Iterable[str], gettext: Callable[[str], str]) -> Call
             found = pattern.fullmatch(text)
             if found:
                 values = {name: gettext(value) for name, value in found.groupdict().items()}
-                return _SLOT.sub(lambda slot: values[slot[1]], gettext(sentence))
+                return gettext(sentence).format_map(values)
         return text
 
     return translate

@@ -17,6 +17,7 @@ MAX_FIELDS = 6_000
 """More than the most nodes of one command, so that each can be a field of the form."""
 
 YEAR_S = 365 * 86_400
+_FOREIGN = "this form was sent from another site, or by a browser that does not say from where; open the page here and send it again"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -62,7 +63,7 @@ def check_origin(request: Request) -> None:
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
         if origin and origin.lower() == own.lower():
             return
-    raise NotAllowed("this form was sent from another site, or by a browser that does not say from where; open the page here and send it again")
+    raise NotAllowed(_FOREIGN)
 
 
 def local_path(text: str) -> str:

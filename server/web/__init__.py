@@ -1,0 +1,39 @@
+"""The pages: form → one service call → render. No rule and no SQL in here; server/service/ has them."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from server.auth import Caller
+from server.door import Door
+from server.errors import OpsError
+from server.paths import resource
+from server.services import Services
+from server.web import account, audit, commands, enrolment, errors, node, nodes, run, sign_in
+from server.web.render import Pages
+from server.web.session import check_origin, secret_of
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """All pages and static files. They must come last: the final route answers 404 to everything else."""
+    pages = Pages(services.clock)
+
+    async def identify(request: Request) -> Caller:
+        ip = request.client.host if request.client else ""
+        caller = await services.people.by_session(secret_of(request), ip, services.clock())
+        request.state.caller = caller
+        check_origin(request)
+        return caller
+
+    def refuse(request: Request, problem: OpsError) -> Response:
+        return errors.refuse(pages, request, problem)
+
+    door = Door(services.clock, identify, refuse)
+    nouns = (sign_in, account, nodes, node, run, commands, enrolment, audit)
+    found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
+    for noun in nouns:
+        found += noun.routes(door, pages, services)
+    return [*found, *errors.fallback(door, pages)]

@@ -1,0 +1,101 @@
+"""Series for the charts of a node, and their summaries in words and numbers.
+
+A chart is a picture only: the summary and the table beside it say the same. Where the host was silent the line
+is broken: a missing value stands between two points that are further apart than they ever are otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from server.db import Row
+from server.web.words import N_
+
+MINUTE = 60_000
+RANGES = {"15m": 15 * MINUTE, "1h": 60 * MINUTE, "6h": 360 * MINUTE, "24h": 1440 * MINUTE, "7d": 10_080 * MINUTE}
+STEPS = {"15m": 1, "1h": 1, "6h": MINUTE, "24h": 5 * MINUTE, "7d": 30 * MINUTE}
+"""How much time one point stands for, in ms: at most some 360 points in a chart."""
+
+TABLE_ROWS = 24
+_SLACK_MS = 90_000
+
+
+@dataclass(frozen=True)
+class Line:
+    column: str
+    title: str
+    now: float | None
+    mean: float | None
+    most: float | None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`data` is JSON for static/app.js: `{"t": [seconds], "y": [[values] …]}`; `unit` is `percent` or `rate`."""
+
+    id: str
+    title: str
+    unit: str
+    lines: list[Line]
+    data: str
+    table: list[Row]
+    gaps: int
+
+
+_CHARTS = (
+    ("cpu", N_("CPU"), "percent", (("cpu_usage", N_("in use")),)),
+    ("memory", N_("Memory"), "percent", (("memory_usage", N_("in use")),)),
+    ("disk", N_("Fullest disk"), "percent", (("disk_usage", N_("in use")),)),
+    ("network", N_("Network"), "rate", (("network_rx", N_("received")), ("network_tx", N_("sent")))),
+)
+
+
+def charts(rows: Sequence[Row], since: int, until: int, step: int) -> list[Chart]:
+    """The charts of one node from `Metrics.series`."""
+    return [_chart(name, title, unit, columns, rows, since, until, step) for name, title, unit, columns in _CHARTS]
+
+
+def _chart(
+    name: str, title: str, unit: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row], since: int, until: int, step: int
+) -> Chart:
+    present = [row for row in rows if any(row[column] is not None for column, _ in columns)]
+    times, gaps = _broken([row["at"] for row in present], step)
+    by_time = {row["at"]: row for row in present}
+    values = [[_rounded(by_time[at][column]) if at in by_time else None for at in times] for column, _ in columns]
+    lines = [_line(column, words, present) for column, words in columns]
+    whole = {"t": [at / 1000 for at in times], "y": values, "from": since / 1000, "to": until / 1000}
+    every = max(1, -(-len(present) // TABLE_ROWS))
+    table = list(reversed(present))[::every]
+    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps)
+
+
+def _broken(times: Sequence[int], step: int) -> tuple[list[int], int]:
+    """`times` with one more between any two that have a gap between them, and how many gaps there are."""
+    distances = [b - a for a, b in pairwise(times)]
+    if not distances:
+        return list(times), 0
+    usual = max(median(distances), step)
+    most = max(usual * 2.5, _SLACK_MS)
+    out, gaps = [times[0]], 0
+    for before, at in pairwise(times):
+        if at - before > most:
+            out.append(before + int(usual))
+            gaps += 1
+        out.append(at)
+    return out, gaps
+
+
+def _line(column: str, title: str, rows: Sequence[Row]) -> Line:
+    values = [row[column] for row in rows if row[column] is not None]
+    peaks = [row[f"{column}_most"] for row in rows if row.get(f"{column}_most") is not None] or values
+    if not values:
+        return Line(column, title, None, None, None)
+    return Line(column, title, values[-1], sum(values) / len(values), max(peaks))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 2)

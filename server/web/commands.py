@@ -1,0 +1,112 @@
+"""Commands: the history, and one command with its output as it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from host.wire.states import COMMAND, COMMAND_FINAL
+from server.auth import COMMAND_CANCEL, COMMAND_READ, Caller
+from server.db import Row
+from server.door import Door
+from server.service.output import Part
+from server.services import Services
+from server.web import session
+from server.web.ansi import Screen
+from server.web.render import Pages
+
+PAGE = 50
+WAIT_S = 20.0
+"""How long a browser's question for more output is held: below the 30 s after which proxies tend to cut."""
+
+FRAGMENT_BYTES = 256 * 1024
+"""The most output in one answer; a browser shows the first of a large output while it asks for the rest."""
+
+
+def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
+    async def history(request: Request, caller: Caller) -> Response:
+        query = request.query_params
+        state, node_id, task_id = (query.get(name, "")[:64] for name in ("state", "node", "task"))
+        number = session.page_of(request)
+        page = await services.commands.page(
+            node_id=node_id, task_id=task_id, state=state, limit=PAGE, offset=(number - 1) * PAGE
+        )
+        values: dict[str, Any] = {
+            "rows": page.rows,
+            "total": page.total,
+            "page": number,
+            "page_size": PAGE,
+            "state": state,
+            "states": list(COMMAND),
+            "task_id": task_id,
+            "node": await services.nodes.get(node_id) if node_id else None,
+            "node_id": node_id,
+            "first": page.rows[0] if task_id and page.rows else None,
+            "busy": any(row["state"] not in COMMAND_FINAL for row in page.rows),
+        }
+        return pages.render(request, "commands", values, block="list")
+
+    async def show(request: Request, caller: Caller) -> Response:
+        part = await services.output.read(request.path_params["id"], 0, 0.0)
+        return pages.render(request, "command", _values(part, Screen(), 0), block="live")
+
+    async def output(request: Request, caller: Caller) -> Response:
+        """What came since `after`; waits for news when nothing did. `seen` is the state that the browser shows."""
+        query = request.query_params
+        after = int(query["after"]) if query.get("after", "").isdigit() and len(query["after"]) < 10 else 0
+        asked = request.headers.get("hx-request") == "true"
+        seen = query.get("seen", "")
+        part = await services.output.read(request.path_params["id"], after, WAIT_S if asked and seen else 0.0, seen)
+        return pages.render(request, "command", _values(part, Screen(query.get("carry", "")[:600]), after), block="news")
+
+    async def download(request: Request, caller: Caller) -> Response:
+        stream, command_id = request.path_params["stream"], request.path_params["id"]
+        data = await services.output.whole(command_id, stream)
+        name = f"{command_id}.{stream}.txt"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, headers=headers, media_type="application/octet-stream")
+
+    async def cancel(request: Request, caller: Caller) -> Response:
+        await services.commands.cancel(caller, request.path_params["id"], services.clock())
+        return RedirectResponse(f"/commands/{request.path_params['id']}?notice=canceled", 303)
+
+    return [
+        door.route("/commands", history, COMMAND_READ),
+        door.route("/commands/{id}", show, COMMAND_READ),
+        door.route("/commands/{id}/output", output, COMMAND_READ),
+        door.route("/commands/{id}/output/{stream}", download, COMMAND_READ),
+        door.route("/commands/{id}/cancel", cancel, COMMAND_CANCEL, ["POST"]),
+    ]
+
+
+def _values(part: Part, screen: Screen, after: int) -> dict[str, Any]:
+    chunks, cut = _portion(part.chunks)
+    done = part.done and not cut
+    command = part.command
+    return {
+        "command": command,
+        "content": json.loads(command["task_content"] or "{}"),
+        "final": command["state"] in COMMAND_FINAL,
+        # Safe by server/web/ansi.py: all text in it is escaped there.
+        "output": Markup(screen.html(chunks, done)),  # noqa: S704
+        "carry": screen.carry(),
+        "next": chunks[-1]["chunk"] + 1 if chunks else after,
+        "more": cut,
+        "done": done,
+    }
+
+
+def _portion(chunks: Sequence[Row]) -> tuple[Sequence[Row], bool]:
+    """As many of the first chunks as one answer holds, at least one; and whether that left some out."""
+    size = 0
+    for index, chunk in enumerate(chunks):
+        size += len(chunk["data"])
+        if size > FRAGMENT_BYTES and index:
+            return chunks[:index], True
+    return chunks, False

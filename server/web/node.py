@@ -1,0 +1,58 @@
+"""One node: what it is, how it is, what it did; and taking it out of service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from host.wire import states
+from server.auth import NODE_READ, NODE_RETIRE, Caller
+from server.door import Door
+from server.errors import BadInput
+from server.services import Services
+from server.web.charts import RANGES, STEPS, charts
+from server.web.render import Pages
+
+NEWEST_COMMANDS = 8
+
+
+def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
+    async def show(request: Request, caller: Caller) -> Response:
+        node_id, now = request.path_params["id"], services.clock()
+        chosen = request.query_params.get("range", "1h")
+        if chosen not in RANGES:
+            raise BadInput(f"range: {chosen[:20]!r} is unknown; use one of {', '.join(RANGES)}", field="range")
+        since = now - RANGES[chosen]
+        series = await services.metrics.series(node_id, since, now, STEPS[chosen])
+        commands = await services.commands.page(node_id=node_id, task_id="", state="", limit=NEWEST_COMMANDS, offset=0)
+        values: dict[str, Any] = {
+            "node": await services.nodes.get(node_id),
+            "agent": await services.nodes.agent(node_id),
+            "latest": await services.metrics.latest(node_id, now),
+            "ranges": list(RANGES),
+            "range": chosen,
+            "charts": charts(series, since, now, STEPS[chosen]),
+            "commands": commands.rows,
+            "commands_total": commands.total,
+            "log": await services.nodes.log(node_id),
+            "drops": await services.nodes.drops(node_id),
+        }
+        return pages.render(request, "node", values, block="live")
+
+    async def confirm(request: Request, caller: Caller) -> Response:
+        node = await services.nodes.get(request.path_params["id"])
+        waiting = await services.commands.page(node_id=node["id"], task_id="", state=states.QUEUED, limit=1, offset=0)
+        return pages.render(request, "retire", {"node": node, "waiting": waiting.total})
+
+    async def retire(request: Request, caller: Caller) -> Response:
+        await services.nodes.retire(caller, request.path_params["id"], services.clock())
+        return RedirectResponse(f"/nodes/{request.path_params['id']}?notice=retired", 303)
+
+    return [
+        door.route("/nodes/{id}", show, NODE_READ),
+        door.route("/nodes/{id}/retire", confirm, NODE_RETIRE),
+        door.route("/nodes/{id}/retire", retire, NODE_RETIRE, ["POST"]),
+    ]

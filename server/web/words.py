@@ -1,0 +1,110 @@
+"""Words for what the services name in code: states, permissions' refusals, audit actions, the looks. Marked for translation."""
+
+from __future__ import annotations
+
+from host.wire import states
+
+
+def N_(text: str) -> str:
+    """Marks `text` for the catalogue; it is translated where it is shown."""
+    return text
+
+
+NODE_STATES = {
+    states.PENDING: N_("pending"),
+    states.ONLINE: N_("online"),
+    states.OFFLINE: N_("offline"),
+    states.QUARANTINED: N_("quarantined"),
+    states.RETIRED: N_("retired"),
+}
+
+NODE_REASONS = {
+    states.PENDING: N_("waiting for somebody's approval"),
+    states.ONLINE: N_("holds a connection to the manager"),
+    states.OFFLINE: N_("no sign of life; what it measures meanwhile is sent when it is back"),
+    states.QUARANTINED: N_("two machines claim to be this node; it takes no commands"),
+    states.RETIRED: N_("taken out of service; its certificate is refused, its history stays"),
+}
+
+AGENT_STATES = {
+    "running": N_("running"),
+    "stopped": N_("stopped"),
+    "failed": N_("failed"),
+    "unknown": N_("unknown"),
+}
+
+COMMAND_STATES = {
+    states.QUEUED: N_("queued"),
+    states.ACCEPTED: N_("accepted"),
+    states.STARTED: N_("running"),
+    states.SUCCEEDED: N_("succeeded"),
+    states.FAILED: N_("failed"),
+    states.TIMED_OUT: N_("timed out"),
+    states.CANCELED: N_("canceled"),
+    states.EXPIRED: N_("expired"),
+    states.REFUSED: N_("refused"),
+    states.INTERRUPTED: N_("interrupted"),
+}
+
+COMMAND_REASONS = {
+    states.QUEUED: N_("waiting for the host to fetch it"),
+    states.ACCEPTED: N_("in the host's ledger, waiting for a free slot"),
+    states.STARTED: N_("running on the host"),
+    states.SUCCEEDED: N_("ended with exit code 0"),
+    states.FAILED: N_("ended with another exit code, or could not be run"),
+    states.TIMED_OUT: N_("stopped by the host: it ran longer than allowed"),
+    states.CANCELED: N_("stopped because somebody asked for it"),
+    states.EXPIRED: N_("the host did not fetch it in time; it was never run"),
+    states.REFUSED: N_("the host would not run it"),
+    states.INTERRUPTED: N_("cut off while it ran; it is never run again by itself"),
+}
+
+ROLES = {"admin": N_("administrator"), "viewer": N_("viewer")}
+THEMES = {"auto": N_("as the system"), "light": N_("light"), "dark": N_("dark")}
+INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python")}
+LANES = {"urgent": N_("urgent"), "bulk": N_("bulk")}
+
+ACTIONS = {
+    "command.run": N_("ran a command"),
+    "command.cancel": N_("canceled a command"),
+    "enrolment.token": N_("made an enrolment token"),
+    "node.enrol": N_("enrolled"),
+    "node.retire": N_("retired a node"),
+    "session.open": N_("signed in"),
+    "session.close": N_("signed out"),
+    "session.refused": N_("sign-in refused"),
+    "token.create": N_("made an API token"),
+    "token.revoke": N_("revoked an API token"),
+    "user.create": N_("made an account"),
+    "user.password": N_("changed a password"),
+}
+
+NOTICES = {
+    "password": N_("The password is changed. All sessions and tokens of the account have ended: sign in again."),
+    "signed-out": N_("You are signed out."),
+    "retired": N_("The node is retired."),
+    "saved": N_("Saved."),
+    "canceled": N_("The cancel request is on its way to the host."),
+}
+
+HELP = {
+    400: N_("Go back, correct what is named above and send it again."),
+    401: N_("Sign in, then try again."),
+    403: N_("If you need this, ask an administrator for the right."),
+    404: N_("The address may be mistyped, or what was there is gone. Start from the list."),
+    409: N_("Look at its present state, then decide again."),
+    429: N_("Wait a moment, then try again."),
+    500: N_("Try again. If it happens again, give the request id to whoever looks after the manager."),
+    503: N_("Nothing was changed. Try again in a moment."),
+}
+
+TITLES = {
+    400: N_("That cannot be used"),
+    401: N_("Sign in first"),
+    403: N_("Not allowed"),
+    404: N_("Not found"),
+    409: N_("Not in this state"),
+    429: N_("Too many attempts"),
+    500: N_("The manager failed"),
+    503: N_("Not possible right now"),
+}
