@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -67,7 +68,9 @@ async def serve(config: Config, clock: Callable[[], int]) -> None:
         pages = listener(web_app(services), web_tls, node_link=False)
         password = await services.people.ensure_first_admin(clock())
         if password:
-            print(f"first start: sign in as admin with the one-time password {password}", flush=True)
+            # On stdout, never in the log: logs are shipped and kept.
+            sys.stdout.write(f"first start: sign in as admin with the one-time password {password}\n")
+            sys.stdout.flush()
         stop = asyncio.Event()
 
         def end() -> None:

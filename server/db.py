@@ -145,9 +145,7 @@ class Db:
         # The server's notes ("table exists already") come as Python warnings; in strict mode what matters is an error.
         warnings.filterwarnings("ignore", category=pymysql.Warning)
         await self._create_missing()
-        self._mysql = Database(
-            self.url, min_size=low, max_size=high, pool_recycle=300, charset="utf8mb4", connect_timeout=10
-        )
+        self._mysql = Database(self.url, min_size=low, max_size=high, pool_recycle=300, charset="utf8mb4", connect_timeout=10)
         await self._mysql.connect()
 
     async def _create_missing(self) -> None:

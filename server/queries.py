@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Queries:
         return [query for queries in self._nouns.values() for query in queries.values()]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(file: Path, dialect: str) -> dict[str, Query]:
     parts = _NAME.split(file.read_text(encoding="utf-8"))
     queries: dict[str, Query] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from argon2 import PasswordHasher
+
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
@@ -39,8 +41,8 @@ class Services:
     polls: Polls
 
 
-def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int]) -> Services:
-    """All services over one database."""
+def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
+    """All services over one database. `hasher` sets what a password costs; the library's own choice by default."""
     wakeups = Wakeups()
     audit = Audit(db, keys.audit)
     nodes = Nodes(db, audit, wakeups)
@@ -54,7 +56,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int]) -> Servi
         keys=keys,
         wakeups=wakeups,
         audit=audit,
-        people=People(db, audit, config.session_hours),
+        people=People(db, audit, config.session_hours, hasher or PasswordHasher()),
         enrolment=Enrolment(db, audit, keys, config.certificate_days),
         nodes=nodes,
         presence=presence,

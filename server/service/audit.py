@@ -23,9 +23,7 @@ class Audit:
     def __init__(self, db: Db, key: bytes) -> None:
         self._db, self._key = db, key
 
-    async def record(
-        self, session: Session, caller: Caller, action: str, resource: str, detail: Mapping[str, Any], now: int
-    ) -> None:
+    async def record(self, session: Session, caller: Caller, action: str, resource: str, detail: Mapping[str, Any], now: int) -> None:
         """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret."""
         q = self._db.q.audit
         await session.execute(q.lock)

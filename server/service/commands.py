@@ -88,7 +88,8 @@ class Commands:
                 commands[node_id] = row["id"]
                 rows.append(row)
             await session.execute_many(self._q.insert, rows)
-            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "interpreter": script.interpreter, "script": script.script[:2000]}
+            what = {"interpreter": script.interpreter, "script": script.script[:2000]}
+            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), **what}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
 
         await self._db.transaction(work)

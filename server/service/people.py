@@ -35,10 +35,10 @@ class Granted:
 
 
 class People:
-    def __init__(self, db: Db, audit: Audit, session_hours: int) -> None:
+    def __init__(self, db: Db, audit: Audit, session_hours: int, hasher: PasswordHasher) -> None:
         self._db, self._q, self._audit = db, db.q.people, audit
         self._session_ms = session_hours * 3_600_000
-        self._hasher = PasswordHasher()
+        self._hasher = hasher
         # Two at once: argon2 is meant to be slow, and guessing must not take every core.
         self._hashing = asyncio.Semaphore(2)
         self._nobody_hash = self._hasher.hash(secrets.token_hex(16))

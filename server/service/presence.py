@@ -52,7 +52,7 @@ class Presence:
         """Bring `last_seen` up to date, and take those offline that are gone."""
         seen, self._seen = self._seen, {}
         if now - self._held_written_at >= HELD_EVERY_MS:
-            seen |= {node_id: now for node_id in self._held}
+            seen |= dict.fromkeys(self._held, now)
             self._held_written_at = now
         if seen:
             rows = [{"id": node_id, "at": at} for node_id, at in seen.items()]

@@ -72,11 +72,9 @@ class Reports:
         await session.execute_many(self._db.q.metrics.insert, samples)
         return stored
 
-    async def _one(
-        self, session: Session, lane: Row, place: Row, record: Record, samples: list[Row], topics: set[str], now: int
-    ) -> None:
+    async def _one(self, session: Session, lane: Row, place: Row, record: Record, samples: list[Row], topics: set[str], now: int) -> None:
         node_id, at = place["node_id"], place["at"]
-        body = msgspec.convert(record.body, BODY_OF.get(record.kind, Event))
+        body: object = msgspec.convert(record.body, BODY_OF.get(record.kind, Event))
         match body:
             case Sample():
                 samples.append(self._metrics.row(node_id, place["epoch"], record.seq, at, body))

@@ -39,7 +39,8 @@ def main() -> int:
         passed = time.monotonic() - begun
         cpu = {name: 100 * (sum(p.cpu_times()[:2]) - before[name]) / passed for name, p in processes.items()}
         took = running.node()["metrics"]["took_ms"]
-    table([["process", "RSS MB", "limit", "CPU %", "limit"], *([n, f"{most[n]:.1f}", m or "-", f"{cpu[n]:.2f}", 1.0] for n, m in LIMITS_MB.items())])
+    rows = [[n, f"{most[n]:.1f}", limit or "-", f"{cpu[n]:.2f}", 1.0] for n, limit in LIMITS_MB.items()]
+    table([["process", "RSS MB", "limit", "CPU %", "limit"], *rows])
     print(f"one collection: {took:.1f} ms (limit 500 ms); {passed:.0f} s of polling")
     detail = {n: {"rss_mb": round(most[n], 1), "cpu_percent": round(cpu[n], 2)} for n in most} | {"collection_ms": took}
     within = most["agent"] < 50 and cpu["daemon"] < 1 and cpu["agent"] < 1 and took < 500

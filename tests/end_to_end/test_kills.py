@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -41,7 +42,7 @@ def watch_manager(stack: Stack, stop: threading.Event) -> None:
 def no_sample_is_missing(stack: Stack, since: int) -> bool:
     """Every 10 s there is one: no hole longer than a period and a half, and the newest is fresh."""
     times = [sample["at"] for sample in stack.samples() if sample["at"] >= since]
-    holes = [b - a for a, b in zip(times, times[1:], strict=False)]
+    holes = [b - a for a, b in itertools.pairwise(times)]
     return bool(times) and max(holes, default=0) < 15_000 and time.time() * 1000 - times[-1] < 15_000
 
 

@@ -1,0 +1,96 @@
+"""Enrolment on every database: who gets in, once, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from host.wire.messages import EnrollRequest, Facts
+from server.errors import BadInput, NotAuthenticated
+from tests.conftest import DAY, Manager, make_csr
+
+
+async def token(manager: Manager, uses: int = 1, hours: float = 1) -> str:
+    return (await manager.services.enrolment.create_token(manager.admin, uses, hours, "", {"env": "test"}, manager.time())).token
+
+
+def request(token: str, hostname: str = "web-1") -> EnrollRequest:
+    return EnrollRequest(1, token, make_csr(), Facts(hostname))
+
+
+async def test_a_host_gets_a_client_certificate_and_its_own_dispatch_key(manager: Manager) -> None:
+    answer = await manager.services.enrolment.enroll(request(await token(manager)), "192.0.2.1", manager.time())
+    certificate = x509.load_pem_x509_certificate(answer.certificate.encode())
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert bytes.fromhex(answer.dispatch_key) == manager.services.keys.dispatch_key(answer.node_id)
+    node = await manager.services.nodes.get(answer.node_id)
+    assert (node["name"], node["tags"], node["ip"]) == ("web-1", {"env": "test"}, "192.0.2.1")
+
+
+async def test_the_same_key_asking_again_is_the_same_node(manager: Manager) -> None:
+    """The answer was lost: the host must not end up as two nodes or without a token."""
+    wanted = request(await token(manager))
+    first = await manager.services.enrolment.enroll(wanted, "192.0.2.1", manager.time())
+    again = await manager.services.enrolment.enroll(wanted, "192.0.2.1", manager.time())
+    assert (first.node_id, first.certificate) == (again.node_id, again.certificate)
+
+
+async def test_fifty_hosts_at_once_cannot_share_one_use(manager: Manager) -> None:
+    one = await token(manager)
+    tries = [manager.services.enrolment.enroll(request(one), "192.0.2.1", manager.time()) for _ in range(50)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(not isinstance(result, BaseException) for result in results) == 1
+    assert sum(isinstance(result, NotAuthenticated) for result in results) == 49
+
+
+async def test_a_token_ends(manager: Manager) -> None:
+    ends = await token(manager, hours=1)
+    manager.time.now += 3600_000
+    with pytest.raises(NotAuthenticated, match="has ended"):
+        await manager.services.enrolment.enroll(request(ends), "192.0.2.1", manager.time())
+
+
+@pytest.mark.parametrize("wrong", ["", "ops1.", "ops1.guess.abc", "x" * 5000, "ops1.a.b.c"])
+async def test_a_wrong_token_is_refused(manager: Manager, wrong: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        await manager.services.enrolment.enroll(request(wrong), "192.0.2.1", manager.time())
+
+
+async def test_a_request_that_is_none_uses_nothing_up(manager: Manager) -> None:
+    one = await token(manager)
+    for bad in (replace(request(one), csr="nonsense"), replace(request(one), protocol=99)):
+        with pytest.raises(BadInput):
+            await manager.services.enrolment.enroll(bad, "192.0.2.1", manager.time())
+    await manager.services.enrolment.enroll(request(one), "192.0.2.1", manager.time())
+
+
+async def test_hosts_of_the_same_name_get_names_of_their_own(manager: Manager) -> None:
+    many = await token(manager, uses=3)
+    names = [(await manager.services.enrolment.enroll(request(many), "192.0.2.1", manager.time())).name for _ in range(3)]
+    assert names == ["web-1", "web-1-2", "web-1-3"]
+
+
+async def test_a_certificate_proves_who_calls_until_it_is_revoked_or_ends(manager: Manager) -> None:
+    answer = await manager.services.enrolment.enroll(request(await token(manager)), "192.0.2.1", manager.time())
+    der = x509.load_pem_x509_certificate(answer.certificate.encode()).public_bytes(serialization.Encoding.DER)
+    enrolment = manager.services.enrolment
+    caller = await enrolment.caller(der, "192.0.2.1", manager.time())
+    assert (caller.role, caller.id) == ("node", answer.node_id)
+    assert (await enrolment.caller(None, "192.0.2.1", manager.time())).role == "anonymous"
+    with pytest.raises(NotAuthenticated, match="has ended"):
+        await enrolment.caller(der, "192.0.2.1", manager.time() + 91 * DAY)
+    await manager.services.nodes.retire(manager.admin, answer.node_id, manager.time())
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        await enrolment.caller(der, "192.0.2.1", manager.time())
+
+
+async def test_another_certificate_of_the_same_ca_is_nobody(manager: Manager) -> None:
+    stranger = manager.services.keys.issue(make_csr(), "01MADEUP00000000000000000A", 90, manager.time())
+    with pytest.raises(NotAuthenticated, match="not one of a node"):
+        await manager.services.enrolment.caller(stranger.public_bytes(serialization.Encoding.DER), "192.0.2.1", manager.time())
