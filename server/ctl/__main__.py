@@ -9,7 +9,7 @@ import click
 
 from host import __version__
 from server.ctl import audit, commands, nodes, run, sign
-from server.ctl.problems import INTERRUPTED, Problem
+from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
 
@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         # A name that this terminal's encoding lacks must not end the program.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
+        _check_text(sys.argv[1:] if arguments is None else arguments)
         code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
     except Problem as problem:
         print(f"opsctl: {clean(str(problem))}", file=sys.stderr)
@@ -57,6 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Bytes that are no text could not be sent as JSON."""
+    for argument in arguments:
+        if any("\ud800" <= c <= "\udfff" for c in argument):
+            raise Usage(f"{argument!r}: not UTF-8 text")
 
 
 def _unforeseen(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:

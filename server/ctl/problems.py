@@ -1,11 +1,11 @@
 """What can go wrong, and the exit code that says so. 0 is done.
 
-    Problem       1   it was tried and failed
-    ├── Missing       1   there is no such thing
-    ├── Usage     2   the arguments or the setup are wrong
-    ├── Partly    3   some of it succeeded
-    ├── Refused   4   not signed in, or not allowed
-    └── Unreachable 5 no manager answered
+Problem       1   it was tried and failed
+├── Missing       1   there is no such thing
+├── Usage     2   the arguments or the setup are wrong
+├── Partly    3   some of it succeeded
+├── Refused   4   not signed in, or not allowed
+└── Unreachable 5 no manager answered
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Mana
     def thread() -> None:
         try:
             loop.run_until_complete(live())
-        except BaseException as problem:
+        except Exception as problem:  # noqa: BLE001 - raised again where the test sees it
             problems.append(problem)
         finally:
             ready.set()

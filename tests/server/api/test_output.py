@@ -27,7 +27,8 @@ def test_output_is_read_from_where_one_left_off_until_it_is_done(viewer: Api, st
     host.writes(command_id, 0, b"one\n")
     host.writes(command_id, 1, b"oops\n", "stderr")
     part = viewer.data("GET", path)
-    assert [(c["chunk"], c["stream"], c["offset"], c["text"]) for c in part["chunks"]] == [(0, "stdout", 0, "one\n"), (1, "stderr", 0, "oops\n")]
+    chunks = [(c["chunk"], c["stream"], c["offset"], c["text"]) for c in part["chunks"]]
+    assert chunks == [(0, "stdout", 0, "one\n"), (1, "stderr", 0, "oops\n")]
     assert (part["next"], part["done"]) == (2, False)
     host.writes(command_id, 2, b"two\n", offset=4)
     host.ends(command_id)
@@ -99,7 +100,8 @@ def test_more_than_a_page_of_output_comes_in_parts_and_is_not_done_before_the_la
 
 
 @pytest.mark.parametrize(
-    ("query", "field"), [("?after=-1", "after"), ("?after=x", "after"), ("?after=2147483648", "after"), ("?wait=26", "wait"), ("?wait=0.5", "wait")]
+    ("query", "field"),
+    [("?after=-1", "after"), ("?after=x", "after"), ("?after=2147483648", "after"), ("?wait=26", "wait"), ("?wait=0.5", "wait")],
 )
 def test_a_number_that_cannot_be_used_is_named(viewer: Api, started: tuple[Host, str], query: str, field: str) -> None:
     assert viewer.refusal("GET", f"/api/v1/commands/{started[1]}/output{query}")[:3] == (400, 1001, field)

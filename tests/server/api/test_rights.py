@@ -40,7 +40,8 @@ ADMINS = {
 
 
 def calls(manager: Manager) -> set[tuple[str, str]]:
-    routes = [route for route in api.routes(manager.services) if isinstance(route, Route) and "rest" not in route.path and route.path != "/api"]
+    catch_all = ("/api", "/api/{rest:path}")
+    routes = [route for route in api.routes(manager.services) if isinstance(route, Route) and route.path not in catch_all]
     return {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
 
 

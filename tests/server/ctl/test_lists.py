@@ -18,29 +18,29 @@ def test_nodes_are_listed_as_text_and_as_the_apis_data(manager: Manager, vic: Op
     assert text[1].split()[:2] == ["shelf-1", "offline"]
     assert host.id in text[1]
     assert "room=r1" in text[1]
-    data = vic("nodes", "--q", "shelf-", "--json").data
+    data = vic.here("nodes", "--q", "shelf-", "--json").data
     assert ([item["name"] for item in data["items"]], data["total"]) == (["shelf-1", "shelf-2"], 2)
-    assert vic("nodes", "--q", "shelf-", "--state", "online", "--json").data["items"] == []
-    assert vic("nodes", "--state", "gone").code == 2
+    assert vic.here("nodes", "--q", "shelf-", "--state", "online", "--json").data["items"] == []
+    assert vic.here("nodes", "--state", "gone").code == 2
 
 
 def test_a_node_is_named_by_name_or_id_and_never_guessed(manager: Manager, vic: Opsctl) -> None:
     host = manager.host("Rack-7")
     manager.host("rack-77")
     host.measures(42.0)
-    assert "42.0 %" in vic("node", "Rack-7").out.decode()
-    assert vic("node", host.id, "--json").data["name"] == "Rack-7"
-    assert vic("node", "rack-7", "--json").data["id"] == host.id
-    near = vic("node", "rack")
+    assert "42.0 %" in vic.here("node", "Rack-7").out.decode()
+    assert vic.here("node", host.id, "--json").data["name"] == "Rack-7"
+    assert vic.here("node", "rack-7", "--json").data["id"] == host.id
+    near = vic.here("node", "rack")
     assert (near.code, near.out) == (1, b"")
     assert "did you mean Rack-7" in near.err
     manager.host("RACK-7")
-    several = vic("node", "rack-7")
+    several = vic.here("node", "rack-7")
     assert several.code == 1
     assert "each of" in several.err
-    unknown = vic("node", "nobody-of-that-name")
+    unknown = vic.here("node", "nobody-of-that-name")
     assert (unknown.code, unknown.err) == (1, "opsctl: there is no node 'nobody-of-that-name'; opsctl nodes lists them\n")
-    assert vic("node", "01JZZZZZZZZZZZZZZZZZZZZZZZ").code == 1
+    assert vic.here("node", "01JZZZZZZZZZZZZZZZZZZZZZZZ").code == 1
 
 
 def test_what_a_host_calls_itself_cannot_drive_the_terminal(manager: Manager, vic: Opsctl) -> None:
@@ -57,46 +57,46 @@ def test_a_token_for_hosts_is_alone_on_stdout(manager: Manager, ada: Opsctl, vic
     assert line.startswith("ops1.")
     assert line.endswith(manager.services.keys.ca_pin)
     assert "good for 2 host(s)" in result.err
-    assert ada("enrol-token", "--json").data["uses"] == 1
-    assert ada("enrol-token", "--uses", "0").code == 2
-    assert ada("enrol-token", "--tag", "rack").code == 2
-    refused = vic("enrol-token")
+    assert ada.here("enrol-token", "--json").data["uses"] == 1
+    assert ada.here("enrol-token", "--uses", "0").code == 2
+    assert ada.here("enrol-token", "--tag", "rack").code == 2
+    refused = vic.here("enrol-token")
     assert (refused.code, refused.out) == (4, b"")
     assert "viewer" in refused.err
 
 
 def test_the_audit_log_is_listed_and_verified_by_who_may(ada: Opsctl, vic: Opsctl) -> None:
-    assert ada("enrol-token", "--note", "for the audit").code == 0
-    assert "for the audit" in ada("audit", "--limit", "5").out.decode()
-    assert ada("audit", "--json", "--limit", "1").data["items"][0]["action"] == "enrolment.token"
-    verified = ada("audit", "--verify", "--json")
+    assert ada.here("enrol-token", "--note", "for the audit").code == 0
+    assert "for the audit" in ada.here("audit", "--limit", "5").out.decode()
+    assert ada.here("audit", "--json", "--limit", "1").data["items"][0]["action"] == "enrolment.token"
+    verified = ada.here("audit", "--verify", "--json")
     assert (verified.code, verified.data) == (0, {"intact": True, "first_broken": None})
-    assert vic("audit").code == 4
+    assert vic.here("audit").code == 4
 
 
 def test_commands_are_listed_shown_and_canceled(manager: Manager, ada: Opsctl, vic: Opsctl) -> None:
     manager.host("queue-1")
-    started = ada("run", "queue-1", "--no-wait", "--json", "--", "uptime").data
+    started = ada.here("run", "queue-1", "--no-wait", "--json", "--", "uptime").data
     [command_id] = started["commands"].values()
-    listed = vic("commands", "--node", "queue-1").out.decode()
+    listed = vic.here("commands", "--node", "queue-1").out.decode()
     assert command_id in listed
     assert "waiting for the host to fetch it" in listed
-    assert vic("commands", "--task", started["task_id"], "--json").data["total"] == 1
-    shown = vic("output", command_id)
+    assert vic.here("commands", "--task", started["task_id"], "--json").data["total"] == 1
+    shown = vic.here("output", command_id)
     assert (shown.code, shown.out) == (0, b"")
     assert "queued" in shown.err
-    assert vic("cancel", command_id).code == 4
-    assert ada("cancel", command_id, "--json").data == {"state": "canceled"}
-    assert ada("cancel", command_id).code == 1
-    assert ada("cancel", "nope").code == 1
-    assert vic("output", "nope").code == 1
+    assert vic.here("cancel", command_id).code == 4
+    assert ada.here("cancel", command_id, "--json").data == {"state": "canceled"}
+    assert ada.here("cancel", command_id).code == 1
+    assert ada.here("cancel", "nope").code == 1
+    assert vic.here("output", "nope").code == 1
 
 
 def test_help_version_and_wrong_use(stranger: Opsctl) -> None:
     assert stranger("--help").code == 0
     assert stranger("--version").out == b"opsctl 0.1.0\n"
     for arguments in ((), ("fly",), ("node",), ("nodes", "--fly"), ("run",), ("run", "web1"), ("audit", "--limit", "0")):
-        result = stranger(*arguments)
+        result = stranger.here(*arguments)
         assert (result.code, result.out) == (2, b""), arguments
         assert result.err
     assert b"_OPSCTL_COMPLETE" in stranger(_OPSCTL_COMPLETE="bash_source").out
@@ -104,8 +104,13 @@ def test_help_version_and_wrong_use(stranger: Opsctl) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_names_beyond_the_terminals_encoding_do_not_end_it(manager: Manager, vic: Opsctl, encoding: str) -> None:
-    if not vic("nodes", "--q", "服务器", "--json").data["items"]:
-        manager.host("服务器")
-    result = vic("nodes", "--q", "服务器", "--json", PYTHONUTF8="0", PYTHONIOENCODING=encoding, LC_ALL="C")
-    assert json.loads(result.out)["items"][0]["name"] == "服务器"
-    assert vic("nodes", "--q", "服务器", PYTHONUTF8="0", PYTHONIOENCODING=encoding, LC_ALL="C").code == 0
+    host = manager.host(f"服务器-{encoding}")
+    result = vic("node", host.id, "--json", PYTHONIOENCODING=encoding)
+    assert json.loads(result.out)["name"] == host.name
+    assert vic("node", host.id, PYTHONIOENCODING=encoding).code == 0
+
+
+def test_an_argument_that_is_no_text_is_wrong_use(vic: Opsctl) -> None:
+    result = vic("node", "\udcff")
+    assert (result.code, result.out) == (2, b"")
+    assert "UTF-8" in result.err

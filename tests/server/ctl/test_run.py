@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -30,8 +31,6 @@ def fail(host: Host, command_id: str) -> None:
 
 def sent(manager: Manager, ada: Opsctl, command_id: str) -> dict[str, object]:
     row = manager.run(manager.services.commands.get(command_id))
-    import json
-
     content: dict[str, object] = json.loads(row["task_content"])
     return content
 
@@ -150,12 +149,12 @@ def test_words_scripts_and_python_arrive_as_they_were_meant(manager: Manager, ad
 def test_what_cannot_be_run_is_refused_before_anything_starts(
     manager: Manager, ada: Opsctl, arguments: tuple[str, ...], code: int, word: str
 ) -> None:
-    if not ada("nodes", "--q", "wrong-1", "--json").data["items"]:
+    if not ada.here("nodes", "--q", "wrong-1", "--json").data["items"]:
         manager.host("wrong-1")
-    result = ada("run", *arguments)
+    result = ada.here("run", *arguments)
     assert (result.code, result.out) == (code, b"")
     assert word in result.err
-    assert ada("commands", "--node", "wrong-1", "--json").data["total"] == 0
+    assert ada.here("commands", "--node", "wrong-1", "--json").data["total"] == 0
 
 
 def test_a_file_that_is_no_text_is_refused(ada: Opsctl, tmp_path: Path) -> None:
@@ -172,7 +171,7 @@ def test_a_viewer_may_not_run(manager: Manager, vic: Opsctl) -> None:
 
 def test_following_goes_on_where_it_was_after_the_manager_was_away(manager: Manager, ada: Opsctl) -> None:
     host = manager.host("away-1")
-    [command_id] = ada("run", "away-1", "--no-wait", "--json", "--", "long").data["commands"].values()
+    [command_id] = ada.here("run", "away-1", "--no-wait", "--json", "--", "long").data["commands"].values()
     host.starts(command_id)
     host.writes(command_id, 0, b"before\n")
     process = ada.start("output", "--follow", command_id)
@@ -215,14 +214,14 @@ def test_ctrl_c_leaves_it_running_and_says_how_to_go_on(manager: Manager, ada: O
 
 def test_a_reader_that_goes_away_ends_it_quietly(manager: Manager, ada: Opsctl) -> None:
     host = manager.host("pipe-1")
-    [command_id] = ada("run", "pipe-1", "--no-wait", "--json", "--", "yes").data["commands"].values()
+    [command_id] = ada.here("run", "pipe-1", "--no-wait", "--json", "--", "yes").data["commands"].values()
     host.starts(command_id)
     for chunk in range(8):
         host.writes(command_id, chunk, b"y\n" * 20_000, offset=chunk * 40_000)
-    process = ada.start("output", "--follow", command_id)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"y\n"
-    process.stdout.close()
-    assert process.stderr is not None
-    assert b"Traceback" not in process.stderr.read()
-    assert process.wait(20) == 1
+    with ada.start("output", "--follow", command_id) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"y\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 1

@@ -75,7 +75,7 @@ def test_a_wrong_password_is_not_allowed_in(manager: Manager, stranger: Opsctl, 
     ],
 )
 def test_a_sign_in_that_cannot_be_is_wrong_use(stranger: Opsctl, arguments: tuple[str, ...], word: str) -> None:
-    result = stranger("login", *arguments)
+    result = stranger.here("login", *arguments)
     assert result.code == 2
     assert word in result.err
 
@@ -102,7 +102,7 @@ def test_the_environment_comes_before_the_file_and_a_token_stays_with_its_manage
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "\x00"])
 def test_a_damaged_file_is_named(stranger: Opsctl, text: str) -> None:
     stranger.config.write_text(text)
-    result = stranger("nodes")
+    result = stranger.here("nodes")
     assert result.code == 2
     assert str(stranger.config) in result.err
 
