@@ -71,6 +71,7 @@ class Link:
         self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._connection: http.client.HTTPSConnection | None = None
         self._socket: socket.socket | None = None
+        self._aborted = self._shut = False
 
     def call(
         self,
@@ -86,6 +87,9 @@ class Link:
 
         Raises LinkFailure; Rejected for a status of 400 and above.
         """
+        self._aborted = False
+        if self._shut:
+            raise LinkFailure("D2001", f"the connection to the {self._who} is closed for good")
         patience = self._timeout + extra_wait
         sent = {"Content-Type": "application/json", **(headers or {})}
         try:
@@ -106,8 +110,18 @@ class Link:
         """From now on at most this timeout, in seconds: the process is about to end."""
         self._timeout = min(self._timeout, timeout)
 
+    @property
+    def is_shut(self) -> bool:
+        return self._shut
+
+    def shut(self) -> None:
+        """Ends a call that is under way in another thread, and lets no other begin: for the end of the process."""
+        self._shut = True
+        self.abort()
+
     def abort(self) -> None:
         """Ends a call that is under way in another thread, with a LinkFailure there."""
+        self._aborted = True
         current = self._socket
         if current is not None:
             try:
@@ -130,7 +144,7 @@ class Link:
         try:
             return self._exchange(connection, method, path, body, headers, patience)
         except (ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            if fresh or not repeatable or self._connection is None:
+            if fresh or not repeatable or self._aborted:
                 raise
             # The other side closed an idle connection before it saw this request, or with it.
             self.close()

@@ -79,8 +79,8 @@ class Poller:
             # 204: the manager is stopping and released the poll with nothing to say.
             said = _decode(answer.data) if answer.status != 204 else None
         except LinkFailure as problem:
-            if self._nudged.is_set():
-                return 0.0
+            if self._nudged.is_set() or self._link.is_shut:
+                return 0.0  # this end hung up
             return self._failed(problem)
         if said is None:
             self._link.close()

@@ -176,7 +176,7 @@ class Service:
             reporter = Reporter(lane, lane_link, self._outbox, clock, backoff())
             self._reporters.append((reporter, lane_link))
             self._start(f"report-{lane}", lambda reporter=reporter: reporter.step(PATIENCE), self._outbox.wake_all)  # type: ignore[misc]
-        self._start("poll", self._poller.step, poll_link.abort)
+        self._start("poll", self._poller.step, poll_link.shut)
 
     def _collect(self) -> float:
         assert self._schedule is not None

@@ -56,6 +56,7 @@ class FakeManager:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one segment, or the network's own delays would be measured
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -84,6 +85,7 @@ class FakeManager:
                 self.send_header("Content-Length", str(len(body) + (50 if reply.fault == "half" else 0)))
                 self.end_headers()
                 self.wfile.write(body)
+                self.wfile.flush()
                 if reply.fault == "half":
                     self.close_connection = True
 

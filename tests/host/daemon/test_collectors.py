@@ -107,7 +107,7 @@ def test_processor_counters_that_went_back_give_the_average_since_the_boot_and_n
     assert section.cores == [25.0]
     assert section.count == 1
     again, _ = cpu.collect(platform, now)
-    assert again.percent == 0.0 and again.idle == 100.0, "two readings within one tick"
+    assert (again.percent, again.idle) == (0.0, 100.0), "two readings within one tick"
 
 
 @pytest.mark.parametrize(

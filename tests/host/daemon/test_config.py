@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.daemon import config_file
-from host.daemon.config import Config, from_plain, to_plain
+from host.daemon.config import Config, Manager, from_plain, to_plain
 from host.lib.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -89,11 +89,9 @@ def test_a_mistake_is_one_line_with_code_and_place(tmp_path: Path, text: str, co
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="D1001 .*No such file"):
+    with pytest.raises(ConfigError, match=r"D1001 .*No such file"):
         config_file.load(tmp_path / "none.yaml")
 
 
 def test_a_token_is_never_shown() -> None:
-    assert "secret" not in repr(
-        from_plain(to_plain(Config(manager=__import__("host.daemon.config").daemon.config.Manager("a:1", enrolment_token="secret"))))
-    )
+    assert "secret" not in repr(from_plain(to_plain(Config(Manager("a:1", enrolment_token="secret")))))

@@ -129,12 +129,16 @@ def test_a_port_where_nothing_listens_and_a_name_that_nobody_knows_are_said(link
 
 
 def test_a_held_call_can_be_ended_from_another_thread(manager: FakeManager, link_to: MakeLink) -> None:
-    manager.answer = lambda call: Reply(fault="hang")
+    manager.answer = lambda call: Reply(fault="hang") if len(manager.calls) > 1 else Reply(data={})
     link = link_to(manager.port, timeout=20)
-    threading.Thread(target=lambda: manager.wait_for(lambda calls: len(calls) == 1) and link.abort()).start()
+    link.call("POST", "/x", b"{}")
+    threading.Thread(target=lambda: manager.wait_for(lambda calls: len(calls) == 2) and link.abort()).start()
     began = time.monotonic()
-    failure(link)
+    failure(link, repeatable=True)
     assert time.monotonic() - began < 5
+    assert len(manager.calls) == 2, "it was meant to end: it is not made again"
+    link.shut()
+    assert "closed for good" in str(failure(link))
 
 
 def test_an_endless_answer_is_cut_off(manager: FakeManager, link_to: MakeLink) -> None:
