@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,10 @@ def _content(file: str | None, command: Sequence[str], python: bool) -> dict[str
 
 def _script(file: str) -> str:
     try:
-        data = sys.stdin.buffer.read(MAX_SCRIPT_BYTES + 1) if file == "-" else Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            data = stream.read(MAX_SCRIPT_BYTES + 1)
+        if len(data) > MAX_SCRIPT_BYTES:
+            raise Usage(f"{file}: a script has at most {MAX_SCRIPT_BYTES} bytes")
         text = data.decode()
     except OSError as problem:
         raise Usage(f"{file}: {problem.strerror}") from problem

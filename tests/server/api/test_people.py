@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from http.client import HTTPConnection
+
 import pytest
 
 from tests.server.api.harness import PASSWORD, Api, Manager
@@ -70,8 +73,12 @@ def test_a_login_that_is_none_is_refused_with_the_field(nobody: Api, body: bytes
     assert message
 
 
-def test_a_body_without_end_is_cut_off(nobody: Api) -> None:
-    assert nobody.send("POST", "/api/v1/login", data=b" " * (3 * 1024 * 1024)).status_code == 413
+def test_a_body_without_end_is_refused_before_it_is_sent(manager: Manager) -> None:
+    with closing(HTTPConnection("127.0.0.1", manager.port, timeout=10)) as connection:
+        connection.putrequest("POST", "/api/v1/login")
+        connection.putheader("Content-Length", str(3 * 1024 * 1024))
+        connection.endheaders()
+        assert connection.getresponse().status == 413
 
 
 def test_health_says_ok_while_the_database_answers(nobody: Api) -> None:

@@ -162,6 +162,8 @@ def test_a_file_that_is_no_text_is_refused(ada: Opsctl, tmp_path: Path) -> None:
     result = ada("run", "any", "--file", str(tmp_path / "binary"))
     assert result.code == 2
     assert "not UTF-8" in result.err
+    (tmp_path / "large").write_bytes(b"x" * (512 * 1024 + 1))
+    assert "at most" in ada.here("run", "any", "--file", str(tmp_path / "large")).err
 
 
 def test_a_viewer_may_not_run(manager: Manager, vic: Opsctl) -> None:
