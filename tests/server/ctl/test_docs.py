@@ -1,0 +1,61 @@
+"""docs/api.md and docs/opsctl.md say what is true: every example runs, every call, verb and option is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import click
+from starlette.routing import Route
+
+from server import api
+from server.ctl.__main__ import cli
+from tests.server.api.harness import Manager
+from tests.server.ctl.opsctl import ROOT, Opsctl
+
+API = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+OPSCTL = (ROOT / "docs/opsctl.md").read_text(encoding="utf-8")
+
+
+def examples() -> list[str]:
+    return [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", API, re.DOTALL | re.MULTILINE)]
+
+
+def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
+    host, old = manager.host("web-docs"), manager.host("old-docs")
+    command = ada.here("run", "web-docs", "--no-wait", "--", "true").out.decode().split()[0]
+    host.starts(command)
+    host.writes(command, 0, b"output\n")
+    variables = {
+        "URL": manager.url,
+        "CA": str(manager.services.keys.ca_file),
+        "TOKEN": manager.token("ada").secret,
+        "SPARE_TOKEN": manager.token("ada").secret,
+        "NODE": host.id,
+        "OLD_NODE": old.id,
+        "COMMAND": command,
+    }
+    for example in examples():
+        done = subprocess.run(
+            ["bash", "-c", example], env=os.environ | variables | {"no_proxy": "*"}, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_call_is_documented(manager: Manager) -> None:
+    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND)\b", "{id}", API)
+    for route in api.routes(manager.services):
+        if isinstance(route, Route) and "{rest:path}" not in route.path:
+            assert route.path in text, route.path
+
+
+def test_every_verb_and_option_is_documented() -> None:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        verb = cli.get_command(context, name)
+        assert verb is not None
+        assert f"opsctl {name}" in OPSCTL, name
+        for parameter in verb.params:
+            for option in parameter.opts if isinstance(parameter, click.Option) else ():
+                assert option in OPSCTL, f"{name} {option}"
