@@ -38,9 +38,7 @@ _ONE = ("id", "name", "hostname", "ip", "tags", "state", "state_since", "online"
 def routes(door: Door, services: Services) -> list[Route]:
     async def page(request: Request, caller: Caller) -> Response:
         wanted, query = window(request), request.query_params
-        found = await services.nodes.page(
-            q=query.get("q", ""), state=query.get("state", ""), limit=wanted.size, offset=wanted.offset
-        )
+        found = await services.nodes.page(q=query.get("q", ""), state=query.get("state", ""), limit=wanted.size, offset=wanted.offset)
         return good(services.clock(), listed(wanted, [_listed(row) for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
