@@ -21,7 +21,7 @@ from host.wire.protocol import MAX_RECORDS, REPORT_PATH
 
 log = logging.getLogger("daemon.report")
 
-MAX_BATCH_BYTES = 256 * 1024
+MAX_BATCH_BYTES = 128 * 1024
 """Bytes of one report before packing: larger ones would raise the daemon's memory for good (D15)."""
 
 

@@ -25,7 +25,10 @@ def become_steady(config: Config, path: Path) -> NoReturn:
         folder = str(Path(__file__).resolve().parents[2])
         search = os.environ.get("PYTHONPATH")
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{search}" if search else folder}
-        environment.setdefault("MALLOC_ARENA_MAX", "1")  # one heap for all threads, which take turns anyway: 300 KB less
+        # One heap for all threads, which take turns anyway; large buffers go back to the system when they are freed, and
+        # the threshold for that does not grow by itself: after a backlog was sent the memory is small again.
+        for name, value in (("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")):
+            environment.setdefault(name, value)
         sys.stdout.flush()
         sys.stderr.flush()
         # Nothing in the command line comes from outside: this interpreter, this module, a number.
