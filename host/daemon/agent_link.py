@@ -15,7 +15,7 @@ ACCEPTED = "accepted"
 REFUSED = "refused"
 UNREACHABLE = "unreachable"
 
-_FINAL = (400, 401, 403, 404)
+_FINAL = (400, 401, 403, 404, 405, 413, 415)
 """Statuses after which asking again would change nothing; all others may pass."""
 
 
