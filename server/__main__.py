@@ -17,7 +17,6 @@ from host import __version__
 from server import app, migrate
 from server.auth import PEOPLE, Caller
 from server.config import LOG_LEVELS, Config, load
-from server.db import Db
 from server.errors import ConfigError, OpsError
 from server.logs import set_up
 from server.services import Services
@@ -29,6 +28,8 @@ _SHELL = Caller("admin", name="ops-manager")
 def main(arguments: list[str] | None = None) -> int:
     """0 done, 1 failed, 2 the arguments or the configuration are wrong."""
     options = _parser().parse_args(arguments)
+    # Keys and database are for this account only, whatever the shell it is started from allows.
+    os.umask(0o077)
     try:
         path = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
         config = load(path, os.environ)
@@ -58,13 +59,13 @@ async def _check(config: Config, options: argparse.Namespace) -> None:
 
 
 async def _db_migrate(config: Config, options: argparse.Namespace) -> None:
-    async with Db(config.url) as db:
+    async with app.database(config) as db:
         applied = await migrate.migrate(db, now())
     print("\n".join(f"applied {name}" for name in applied) or "nothing to do: the schema is up to date")
 
 
 async def _db_status(config: Config, options: argparse.Namespace) -> None:
-    async with Db(config.url) as db:
+    async with app.database(config) as db:
         for number, name, done in await migrate.status(db):
             print(f"{number:04d} {name:<20} {'applied' if done else 'missing'}")
 

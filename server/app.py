@@ -19,6 +19,7 @@ from host.wire.protocol import MAX_BODY_BYTES
 from server import api, door, link, web
 from server.config import Config, address
 from server.db import Db
+from server.errors import ConfigError
 from server.keys import Keys, open_keys
 from server.limits import Limits
 from server.listen import bind, listener, tls
@@ -32,12 +33,20 @@ log = logging.getLogger("server.app")
 WEB_BODY_BYTES = 2 * 1024 * 1024
 
 
+def database(config: Config) -> Db:
+    """The database, not yet connected; its folder is made where it is a file. Raises ConfigError."""
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(f"data_dir: {config.data_dir}: {problem.strerror}; name a folder that can be written") from problem
+    return Db(config.url, pool_size=config.pool_open, pool_idle=config.pool_idle)
+
+
 @asynccontextmanager
 async def opened(config: Config, clock: Callable[[], int]) -> AsyncIterator[tuple[Services, Db]]:
     """Keys made, database migrated, services built. Raises ConfigError."""
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    keys: Keys = open_keys(config.data_dir / "keys", config.public_names, clock())
-    async with Db(config.url, pool_size=config.pool_open, pool_idle=config.pool_idle) as db:
+    async with database(config) as db:
+        keys: Keys = open_keys(config.data_dir / "keys", config.public_names, clock())
         for name in await migrate(db, clock()):
             log.info("database: applied %s", name)
         yield build(db, config, keys, clock), db
