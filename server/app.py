@@ -72,9 +72,9 @@ async def serve(config: Config, clock: Callable[[], int]) -> None:
     sockets.append(bind(*address(config.web_listen, "web_listen"), "web_listen"))
     async with opened(config, clock) as (services, _):
         certificate, key = services.keys.server_files
-        node_link = listener(link_app(services), tls(certificate, key, services.keys.ca_file), node_link=True)
+        node_link = listener(link_app(services), tls(certificate, key, services.keys.ca_file))
         web_tls = tls(certificate, key, None) if config.web_tls else None
-        pages = listener(web_app(services), web_tls, node_link=False)
+        pages = listener(web_app(services), web_tls)
         password = await services.people.ensure_first_admin(clock())
         if password:
             # On stdout, never in the log: logs are shipped and kept.

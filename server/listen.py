@@ -23,13 +23,23 @@ STOP_S = 10
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-class NodeLinkProtocol(HttpToolsProtocol):
-    """Puts the certificate that this connection proved into the scope; uvicorn itself does not show it."""
+class Connection(HttpToolsProtocol):
+    """uvicorn's, and two things that it does not do: show the certificate that the client proved, and end at once."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         tls = self.transport.get_extra_info("ssl_object")
         self.scope["ops.certificate"] = tls.getpeercert(True) if tls else None  # type: ignore[typeddict-unknown-key]
+
+
+    def shutdown(self) -> None:
+        """The manager stops. A kept connection that is idle is cut: a polite TLS goodbye would wait for a peer that is
+        not reading, and hosts repeat what was cut."""
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self.transport.get_write_buffer_size() == 0:
+            self.transport.abort()
+        else:
+            super().shutdown()
 
 
 class Listener(uvicorn.Server):
@@ -68,10 +78,10 @@ def tls(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def listener(app: ASGIApp, context: ssl.SSLContext | None, *, node_link: bool) -> Listener:
+def listener(app: ASGIApp, context: ssl.SSLContext | None) -> Listener:
     config = uvicorn.Config(
         app,
-        http=NodeLinkProtocol if node_link else HttpToolsProtocol,
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,

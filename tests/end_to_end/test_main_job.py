@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
 import requests
 
@@ -69,8 +70,8 @@ def test_a_hanging_script_is_ended_with_everything_it_started(stack: Stack) -> N
     command, text = stack.finish(stack.run("sleep 600 & echo $!; wait", timeout=1))
     assert command["state"] == "timed_out"
     assert time.monotonic() - begun < 10
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(text), 0)
+    # Its parent is gone too: whoever is process 1 reaps it, now or a little later.
+    assert not psutil.pid_exists(int(text)) or psutil.Process(int(text)).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_running_command_can_be_canceled(stack: Stack) -> None:

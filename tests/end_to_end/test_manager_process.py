@@ -133,7 +133,7 @@ def test_old_tls_is_refused(running: Running, door: str) -> None:
     context = running.tls()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     with socket.create_connection(("127.0.0.1", getattr(running, door)), 10) as plain, pytest.raises(ssl.SSLError):
         context.wrap_socket(plain)
