@@ -78,7 +78,14 @@ class Stack:
             return False
 
     def sign_in(self) -> None:
-        """An API token for the admin."""
+        """An API token for the admin; with a new password where the database knew an admin before us."""
+        if not self.password:
+            command = [BIN / "ops-manager", "--config", self.folder / "manager.yaml", "user", "reset-password", "admin"]
+            environment = {**self._environment(), "OPS_DATABASE_URL": self.database_url}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise StackError(done.stderr.strip())
+            self.password = done.stdout.strip().splitlines()[-1]
         self.token = self.api("POST", "/login", {"name": "admin", "password": self.password, "label": "stack"})["token"]
 
     # the host
@@ -113,14 +120,16 @@ class Stack:
             self._supervisord = subprocess.Popen(command, stdout=out, stderr=out, env=self._environment(), start_new_session=True, cwd=host)
 
     def wait_online(self, seconds: float = 60) -> dict[str, Any]:
-        """Until the one node is online and its agent runs; the node."""
+        """Until our node is online and its agent runs; the node. The database may know others."""
+        identity = self.folder / "host/var/identity/node.json"
 
         def ready() -> bool:
-            nodes = self.api("GET", "/nodes")["items"]
-            if not nodes or nodes[0]["state"] != "online" or nodes[0]["agent_state"] != "running":
+            if not identity.exists():
                 return False
-            self.node_id, self.node_name = nodes[0]["id"], nodes[0]["name"]
-            return True
+            self.node_id = json.loads(identity.read_text())["node_id"]
+            node = self.node()
+            self.node_name = node["name"]
+            return node["state"] == "online" and node["agent"]["state"] == "running"
 
         self._until(ready, seconds, f"the host did not come online; see {self.folder}/host/log", self.host_log)
         return self.node()
