@@ -144,7 +144,7 @@
     place._drawn = place.dataset.chart;
     place._width = place.clientWidth;
     place._plot = new uPlot({
-      width: place.clientWidth, height: place.clientHeight, legend: {show: false}, padding: [8, 12, 0, 0],
+      width: place.clientWidth, height: place.clientHeight, legend: {show: false}, padding: [8, 20, 0, 0],
       cursor: {drag: {x: false, y: false}, points: {size: 6}},
       scales: {x: {time: true, range: [data.from, data.to]}, y: {range: [0, unit === "percent" ? 100 : most * 1.1]}},
       series: [{}].concat(lines),
@@ -267,6 +267,7 @@
     if (dark.addEventListener) dark.addEventListener("change", function () { charts(true); });
   }
   window.addEventListener("pageshow", chosen);
+  all("[data-refresh]").forEach(function (place) { place._at = Date.now() + skew; });
   times(); charts(); chosen(); live();
   setInterval(function () { refresh(); times(); }, 1000);
 })();

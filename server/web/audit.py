@@ -14,6 +14,7 @@ from server.db import Row
 from server.door import Door
 from server.services import Services
 from server.web import session
+from server.web.formats import clock
 from server.web.render import Pages
 
 PAGE = 50
@@ -46,6 +47,9 @@ def _shown(row: Row) -> Row:
     except ValueError:
         # Long details are cut where they are stored: then they are shown as they stand.
         detail = {"detail": row["detail"]}
+    if "count" in detail:
+        # The nodes are many, and named by ids; the task's own page lists them.
+        detail.pop("nodes", None)
     shown = {key: _text(key, value) for key, value in detail.items() if value not in ("", [], {})}
     return {**row, "link": link, "kind": kind, "target": name, "detail": shown}
 
@@ -53,4 +57,8 @@ def _shown(row: Row) -> Row:
 def _text(key: str, value: object) -> str:
     if key == "nodes" and isinstance(value, list):
         return f"{len(value)}: {', '.join(str(item) for item in value[:3])}{' …' if len(value) > 3 else ''}"
+    if key.endswith("_at") and isinstance(value, int):
+        return clock(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -34,9 +34,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         query = request.query_params
         state, node_id, task_id = (query.get(name, "")[:64] for name in ("state", "node", "task"))
         number = session.page_of(request)
-        page = await services.commands.page(
-            node_id=node_id, task_id=task_id, state=state, limit=PAGE, offset=(number - 1) * PAGE
-        )
+        page = await services.commands.page(node_id=node_id, task_id=task_id, state=state, limit=PAGE, offset=(number - 1) * PAGE)
         values: dict[str, Any] = {
             "rows": page.rows,
             "total": page.total,

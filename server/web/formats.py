@@ -59,10 +59,10 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         if whole < 60:
             return _("%(n)s s") % {"n": whole}
         if whole < 3600:
-            return _("%(a)s min %(b)s s") % {"a": whole // 60, "b": whole % 60}
+            return _two(_("%(a)s min %(b)s s"), _("%(n)s min"), whole // 60, whole % 60)
         if whole < 86_400:
-            return _("%(a)s h %(b)s min") % {"a": whole // 3600, "b": whole % 3600 // 60}
-        return _("%(a)s d %(b)s h") % {"a": whole // 86_400, "b": whole % 86_400 // 3600}
+            return _two(_("%(a)s h %(b)s min"), _("%(n)s h"), whole // 3600, whole % 3600 // 60)
+        return _two(_("%(a)s d %(b)s h"), _("%(n)s d"), whole // 86_400, whole % 86_400 // 3600)
 
     def relative(ms: int, now: int) -> str:
         seconds = (now - ms) // 1000
@@ -94,6 +94,10 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         "stamp": stamp,
         "sentence": language.sentence,
     }
+
+
+def _two(both: str, one: str, large: int, small: int) -> str:
+    return both % {"a": large, "b": small} if small else one % {"n": large}
 
 
 def _rough(seconds: int, _: Callable[[str], str]) -> str:

@@ -36,9 +36,7 @@ def secret_of(request: Request) -> str:
 
 def remember(request: Request, response: Response, secret: str, seconds: int) -> None:
     """Hand the browser its session."""
-    response.set_cookie(
-        cookie_name(request), secret, max_age=seconds, path="/", httponly=True, samesite="lax", secure=is_https(request)
-    )
+    response.set_cookie(cookie_name(request), secret, max_age=seconds, path="/", httponly=True, samesite="lax", secure=is_https(request))
 
 
 def forget(request: Request, response: Response) -> None:

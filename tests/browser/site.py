@@ -111,14 +111,49 @@ def sample(minute: int) -> dict[str, Any]:
     cpu = max(1.0, 22 + 14 * wave + (55 if minute % 53 == 0 else 0) + minute % 7)
     return {
         "took_ms": 12.5,
-        "cpu": {"percent": cpu, "user": cpu * 0.7, "system": cpu * 0.3, "idle": 100 - cpu, "cores": [min(100, cpu * (1 + i / 8)) for i in range(8)]},
-        "memory": {"total": 16 * GIB, "used": 9 * GIB, "available": 7 * GIB, "percent": 55 + 4 * wave, "swap_total": 2 * GIB, "swap_used": 0},
+        "cpu": {
+            "percent": cpu,
+            "user": cpu * 0.7,
+            "system": cpu * 0.3,
+            "idle": 100 - cpu,
+            "cores": [min(100, cpu * (1 + i / 8)) for i in range(8)],
+        },
+        "memory": {
+            "total": 16 * GIB,
+            "used": 9 * GIB,
+            "available": 7 * GIB,
+            "percent": 55 + 4 * wave,
+            "swap_total": 2 * GIB,
+            "swap_used": 0,
+        },
         "disks": [
-            {"mount": "/", "device": "/dev/nvme0n1p2", "fstype": "ext4", "total": 98 * GIB, "used": 61 * GIB, "free": 37 * GIB, "percent": 62.2},
-            {"mount": "/var/lib/postgresql/data", "device": "/dev/mapper/vg0-data", "fstype": "xfs", "total": 500 * GIB, "used": 462 * GIB, "free": 38 * GIB, "percent": 92.4},
+            {
+                "mount": "/",
+                "device": "/dev/nvme0n1p2",
+                "fstype": "ext4",
+                "total": 98 * GIB,
+                "used": 61 * GIB,
+                "free": 37 * GIB,
+                "percent": 62.2,
+            },
+            {
+                "mount": "/var/lib/postgresql/data",
+                "device": "/dev/mapper/vg0-data",
+                "fstype": "xfs",
+                "total": 500 * GIB,
+                "used": 462 * GIB,
+                "free": 38 * GIB,
+                "percent": 92.4,
+            },
         ],
         "nics": [
-            {"name": "eth0", "rx_bytes": 812 * GIB, "tx_bytes": 97 * GIB, "rx_rate": 220_000 + 180_000 * wave, "tx_rate": 60_000 + 30_000 * wave},
+            {
+                "name": "eth0",
+                "rx_bytes": 812 * GIB,
+                "tx_bytes": 97 * GIB,
+                "rx_rate": 220_000 + 180_000 * wave,
+                "tx_rate": 60_000 + 30_000 * wave,
+            },
             {"name": "wg0", "rx_bytes": 3 * GIB, "tx_bytes": GIB, "rx_rate": 900.0, "tx_rate": 1200.0, "rx_drops": 3},
         ],
         "load": [1.42, 1.1, 0.93],
@@ -144,7 +179,7 @@ def running(folder: Path) -> Iterator[Site]:
             await services.people.change_password(admin, first, PASSWORD, now())
             await services.people.create(admin, "vera", PASSWORD, "viewer", now())
             socket = bind("127.0.0.1", 0, "web_listen")
-            server = listener(web_app(services), None, node_link=False)
+            server = listener(web_app(services), None)
             serving = asyncio.create_task(server.serve([socket]))
             ready.append(Site(f"http://127.0.0.1:{socket.getsockname()[1]}", services, db, asyncio.get_running_loop(), admin))
             started.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
@@ -28,13 +28,19 @@ def catalogue() -> Catalog:
         return read_po(stream, locale="zh_CN", abort_invalid=True)
 
 
+def _strings(message: Message | None) -> list[str]:
+    if message is None or message.fuzzy:
+        return []
+    return [message.string] if isinstance(message.string, str) else list(message.string or ())
+
+
 def test_every_string_of_templates_and_code_has_a_translation() -> None:
     known = {message.id if isinstance(message.id, str) else message.id[0]: message for message in catalogue() if message.id}
     missing = []
     for text, where in extracted():
         message = known.get(text if isinstance(text, str) else text[0])
-        strings = [] if message is None else [message.string] if isinstance(message.string, str) else list(message.string)
-        if not strings or not all(strings) or message.fuzzy:
+        strings = _strings(message)
+        if not strings or not all(strings):
             missing.append(f"{where}: {text!r}")
     assert not missing, "\n".join(missing)
 

@@ -1,0 +1,74 @@
+"""Every page in both themes: axe finds nothing, nothing is wider than a telephone, and the browser does not complain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from host.wire.tasks import Script
+from tests.browser.conftest import Open
+from tests.browser.site import Site, now
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def furnished(site: Site) -> list[str]:
+    """Something to see on every page; the pages' addresses."""
+    node, off = site.enrol("db-primary-with-a-very-long-name.internal.example.com", {"role": "database"}), site.enrol("web-2", online=False)
+    site.samples(node, 90, gap=(30, 50))
+    log = {"component": "agent", "level": "ERROR", "logger": "x", "message": "No space left on device " + "x" * 200}
+    drop = {"first": site.sequence[(node, "bulk")] + 2, "why": "the outbox was full"}
+    site.report(node, "bulk", ("log", now(), log), ("dropped", now(), drop))
+    done = site.do(site.services.commands.run_script(site.admin, [node, off], Script("echo hello"), "Say hello", now()))
+    command = done.commands[node]
+    site.start(command, node)
+    site.prints(command, node, 0, b"\x1b[31mred\x1b[0m \x1b[1;32mgreen\x1b[0m " + b"w" * 300 + b"\n")
+    site.prints(command, node, 1, b"a warning\n", "stderr")
+    again = site.do(site.services.commands.run_script(site.admin, [node], Script("false"), "", now())).commands[node]
+    site.start(again, node)
+    site.ends(again, node, "failed", exit_code=1, truncated=True)
+    pages = ["/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
+    pages += ["/commands", f"/commands?task={done.task_id}&state=queued", f"/commands/{command}", f"/commands/{again}"]
+    return [*pages, "/enrol", "/audit?check=1", "/account", "/nodes/NOPE"]
+
+
+def violations(page: Page) -> list[str]:
+    # As a function's text: a script element would be what the page's policy forbids.
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    return [f"{v['id']}: {node['target']} {node['failureSummary']}" for v in found["violations"] for node in v["nodes"]]
+
+
+LOOKS = [(False, 1280, "en-GB"), (True, 1280, "zh-CN"), (False, 390, "zh-CN"), (True, 390, "en-GB")]
+
+
+@pytest.mark.parametrize(("dark", "width", "language"), LOOKS)
+def test_every_page_is_accessible_and_fits(site: Site, open_page: Open, dark: bool, width: int, language: str) -> None:
+    addresses = furnished(site)
+    problems = []
+    page = open_page(who="", dark=dark, width=width, language=language)
+    page.goto("/sign-in")
+    problems += [f"/sign-in {v}" for v in violations(page)]
+    page = open_page(dark=dark, width=width, language=language)
+    for address in addresses:
+        page.goto(address)
+        page.wait_for_function("[...document.querySelectorAll('[data-chart]')].every(place => place.querySelector('canvas'))")
+        problems += [f"{address} {v}" for v in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            problems.append(f"{address} is wider than the window")
+    assert not problems, "\n".join(problems)
+
+
+def test_touch_targets_on_a_telephone_are_large_enough(site: Site, open_page: Open) -> None:
+    site.enrol("web-1", {"a": "b"})
+    page = open_page(width=390)
+    small = page.evaluate(
+        """[...document.querySelectorAll('main a, main button, main label:has(input[type=checkbox]), .side a, .side button')]
+        .map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width > 1 && r.height > 1 && (r.height < 44 || r.width < 44))
+        .map(([e, r]) => e.outerHTML.slice(0, 80) + ' ' + Math.round(r.width) + 'x' + Math.round(r.height))"""
+    )
+    assert not small, small

@@ -1,0 +1,100 @@
+"""The list, one node with its charts, the first host, and retirement."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.site import Site, now
+
+
+def test_the_list_follows_the_filter_while_it_is_typed_and_the_address_holds_it(site: Site, open_page: Open) -> None:
+    site.enrol("web-1", {"region": "north"})
+    site.enrol("db-1", online=False)
+    page = open_page()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.keyboard.press("/")
+    page.keyboard.type("north")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page).to_have_url(f"{site.url}/nodes?q=north")
+    expect(page.locator("#q")).to_be_focused()
+    page.goto("/nodes")
+    page.get_by_role("link", name="offline 1").click()
+    expect(page.locator("tbody .name a")).to_have_text(["db-1"])
+
+
+def test_a_refresh_brings_news_and_keeps_what_was_chosen_and_typed(site: Site, open_page: Open) -> None:
+    first = site.enrol("web-1")
+    page = open_page()
+    page.check(f"#pick-{first}")
+    page.focus(f"#pick-{first}")
+    site.enrol("web-2")
+    page.evaluate("document.getElementById('list').dispatchEvent(new CustomEvent('refresh'))")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator(f"#pick-{first}")).to_be_checked()
+    expect(page.locator(f"#pick-{first}")).to_be_focused()
+    expect(page.locator("[data-updated]")).to_contain_text("updated")
+
+
+def test_the_first_host_appears_on_the_page_that_waits_for_it(site: Site, open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Make a token for one host").click()
+    token = page.locator(".codeblock pre").first.inner_text()
+    assert "address: ops.example.com:8443" in token
+    assert "enrolment_token: ops1." in token
+    page.locator(".codeblock [data-copy]").first.click()
+    assert page.evaluate("navigator.clipboard.readText()") == token
+    expect(page.locator("#arrivals")).to_contain_text("Waiting for the host")
+    site.enrol("new-host")
+    expect(page.locator("#arrivals")).to_contain_text("new-host")
+
+
+def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    site.samples(node, 300, gap=(60, 120))
+    page = open_page()
+    page.goto(f"/nodes/{node}")
+    page.get_by_role("link", name="6h").click()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h#h-charts")
+    expect(page.locator(".plot canvas")).to_have_count(4)
+    expect(page.locator("#chart-cpu")).to_contain_text("1 gap")
+    expect(page.locator("#chart-cpu .summary")).to_contain_text("mean")
+    page.locator("#chart-cpu summary").click()
+    assert page.locator("#chart-cpu tbody tr").count() > 10
+    expect(page.locator("#h-disks + table")).to_contain_text("/var/lib/postgresql/data")
+    seven_days = page.goto(f"/nodes/{node}?range=7d")
+    assert seven_days is not None
+    assert seven_days.status == 200
+
+
+def test_what_a_host_says_is_shown_as_text(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1", {"<b>x</b>": "<img src=x onerror=alert(1)>"})
+    text = "<script>document.title='taken'</script>"
+    site.report(node, "bulk", ("log", now(), {"component": "agent", "level": "ERROR", "logger": "x", "message": text}))
+    page = open_page()
+    page.goto(f"/nodes/{node}")
+    expect(page.locator(".logs")).to_contain_text(text)
+    expect(page).to_have_title("web-1 · Ops Scaffold")
+
+
+def test_a_node_is_retired_only_after_a_second_look(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    page = open_page()
+    page.goto(f"/nodes/{node}")
+    page.get_by_role("link", name="Retire…").click()
+    page.get_by_role("button", name="Retire this node").click()
+    expect(page.locator(".sub .state")).to_have_text("retired")
+    expect(page.get_by_role("link", name="Run a command here")).to_have_count(0)
+
+
+def test_the_keyboard_reaches_pages_and_help(site: Site, open_page: Open) -> None:
+    page = open_page()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    expect(page).to_have_url(f"{site.url}/commands")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
