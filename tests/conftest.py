@@ -44,6 +44,8 @@ TABLES = [
     "api_tokens",
     "sign_in_failures",
     "audit_logs",
+    "daemons",
+    "node_plugin_metrics",
     "versions",
     "update_records",
 ]

@@ -56,6 +56,20 @@ class EnrollAnswer:
 
 
 @dataclass(frozen=True)
+class RenewRequest:
+    """`csr` is PEM, of a new key. The old certificate serves until the new one has been used."""
+
+    csr: str
+
+
+@dataclass(frozen=True)
+class RenewAnswer:
+    certificate: str
+    ca: str
+    now: int
+
+
+@dataclass(frozen=True)
 class Command:
     """A ready-made, signed request to the agent's API; the daemon passes it on unread.
 

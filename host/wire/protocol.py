@@ -3,7 +3,7 @@
 `PROTOCOL` goes up by one with each change that an older peer could not live with.
 A manager serves hosts that are one protocol older.
 
-    1  2026-11-21  enroll, ca, poll, report
+    1  2026-11-21  enroll, ca, poll, report, renew; commands for the daemon itself
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ CA_PATH = "/node/v1/ca"
 ENROLL_PATH = "/node/v1/enroll"
 POLL_PATH = "/node/v1/poll"
 REPORT_PATH = "/node/v1/report"
+RENEW_PATH = "/node/v1/renew"
+
+DAEMON_PREFIX = "/daemon/v1/"
+"""A command whose path begins so is for the daemon itself: signed like every other, never passed on to the agent."""
 
 LANES = ("urgent", "bulk")
 """Records travel in two lanes, so that a day of samples never delays a result (DESIGN §3)."""

@@ -16,6 +16,8 @@ LANE_OF = {
     "output": URGENT,
     "state": URGENT,
     "event": URGENT,
+    "health": URGENT,
+    "configuration": URGENT,
     "log": BULK,
     "sample": BULK,
 }
@@ -84,6 +86,25 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class Gpu:
+    name: str
+    percent: float
+    memory_used: int
+    memory_total: int
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class PluginMetric:
+    """One value of a plugin (D2). `name` is unique within its plugin; `unit` is free text, `%` and `bytes` are known."""
+
+    plugin: str
+    name: str
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Sample:
     """`sample`: what the collectors that were due brought. A section is None when its collector was
     not due, or failed: then `failed` holds its name and the reason (D5001)."""
@@ -96,7 +117,10 @@ class Sample:
     nics: list[Nic] | None = None
     load: list[float] | None = None
     processes: int | None = None
+    process_states: dict[str, int] | None = None
     uptime: int | None = None
+    gpus: list[Gpu] | None = None
+    plugins: list[PluginMetric] | None = None
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -150,6 +174,42 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Health:
+    """`health`: how it stands with the daemon itself. Sizes in bytes, times UTC milliseconds.
+
+    `dropped` counts records ever let go of; `plugins`: name → why it does not work, empty when it does.
+    `clock_ahead_ms`: by how much the manager's clock is ahead of the host's. `configuration`: hash of the file in force.
+    """
+
+    started: int
+    address: str
+    outbox_records: int = 0
+    outbox_bytes: int = 0
+    outbox_oldest: int | None = None
+    dropped: int = 0
+    link_failures: int = 0
+    last_problem: str = ""
+    clock_ahead_ms: int = 0
+    certificate_not_after: int | None = None
+    configuration: str = ""
+    log_level: str = ""
+    memory_bytes: int | None = None
+    cpu_percent: float | None = None
+    plugins: dict[str, str] = field(default_factory=dict)
+    failing_collectors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """`configuration`: the daemon's configuration file that is in force, secrets masked. `hash` is SHA-256 (hex) of the
+    file as it is. `note` says how it came to be in force: at start, pushed, or restored and why."""
+
+    text: str
+    hash: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Event:
     """`event`: something worth knowing that is no measurement: `name` is a word, `detail` a sentence."""
 
@@ -171,6 +231,8 @@ BODY_OF: dict[str, type] = {
     "state": AgentState,
     "execution": Execution,
     "output": Output,
+    "health": Health,
+    "configuration": Configuration,
     "event": Event,
     "dropped": Dropped,
 }

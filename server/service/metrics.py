@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from host.wire.records import Sample
-from server.db import Db, Row
+from server.db import Db, Row, Session
 
 LATEST_MS = 900_000
 MAX_POINTS = 5_000
+PLUGIN_POINTS = 20_000
 
 
 class Metrics:
@@ -37,6 +38,20 @@ class Metrics:
             "detail": json.dumps(whole, ensure_ascii=False, separators=(",", ":")),
         }
 
+    def plugin_rows(self, node_id: str, epoch: int, seq: int, at: int, sample: Sample) -> list[Row]:
+        """A row for each value that a plugin brought; the last one counts where a plugin names one twice."""
+        place = {"node_id": node_id, "epoch": epoch, "seq": seq, "at": at}
+        rows = {}
+        for metric in sample.plugins or []:
+            names = {"plugin": metric.plugin[:64], "name": metric.name[:64]}
+            rows[(metric.plugin, metric.name)] = place | names | {"value": metric.value, "unit": metric.unit[:32]}
+        return list(rows.values())
+
+    async def plugin_series(self, node_id: str, since: int, until: int) -> list[Row]:
+        """Values of plugins between two times, by plugin, name and time; at most PLUGIN_POINTS."""
+        params = {"node_id": node_id, "since": since, "until": until, "limit": PLUGIN_POINTS}
+        return await self._db.rows(self._q.plugin_series, params)
+
     async def series(self, node_id: str, since: int, until: int, step: int = 1) -> list[Row]:
         """Headline figures between two times, ascending; at most MAX_POINTS.
 
@@ -59,4 +74,9 @@ class Metrics:
 
     async def forget(self, before: int) -> int:
         """Delete samples older than `before`; how many."""
-        return await self._db.transaction(lambda session: session.execute(self._q.delete_before, {"before": before}))
+
+        async def work(session: Session) -> int:
+            await session.execute(self._q.delete_plugin_before, {"before": before})
+            return await session.execute(self._q.delete_before, {"before": before})
+
+        return await self._db.transaction(work)

@@ -51,6 +51,11 @@ class Nodes:
             raise NodeUnknown(f"there is no node {node_id[:40]!r}")
         return row
 
+    async def daemon(self, node_id: str) -> Row:
+        """How it stands with the node's daemon: `health` decoded, configuration in force. Empty when it has told nothing yet."""
+        row = await self._db.row(self._db.q.reports.daemon, {"node_id": node_id})
+        return {**row, "health": json.loads(row["health"])} if row else {}
+
     async def log(self, node_id: str) -> list[Row]:
         """The newest warnings and errors that the host sent (D14)."""
         return await self._db.rows(self._db.q.reports.logs_of_node, {"node_id": node_id, "limit": LOG_LINES})

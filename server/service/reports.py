@@ -7,17 +7,20 @@ deletes what was answered for.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import msgspec
 
 from host.wire.messages import Record, ReportAnswer, ReportRequest
 from host.wire.protocol import LANES, MAX_RECORDS
-from host.wire.records import BODY_OF, AgentState, Dropped, Event, Execution, Log, Output, Sample
+from host.wire.records import BODY_OF, AgentState, Configuration, Dropped, Event, Execution, Health, Log, Output, Sample
 from host.wire.states import AGENT
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict
+from server.queries import Query
 from server.service.commands import Commands
 from server.service.metrics import Metrics
 from server.service.output import Output as OutputService
@@ -78,6 +81,8 @@ class Reports:
         match body:
             case Sample():
                 samples.append(self._metrics.row(node_id, place["epoch"], record.seq, at, body))
+                rows = self._metrics.plugin_rows(node_id, place["epoch"], record.seq, at, body)
+                await session.execute_many(self._db.q.metrics.insert_plugin, rows)
             case Execution():
                 if await self._commands.told(session, node_id, body, at, now):
                     topics.add(execution(body.command_id))
@@ -86,6 +91,12 @@ class Reports:
                     topics.add(execution(body.command_id))
             case AgentState():
                 await self._agent(session, node_id, body, at)
+            case Health():
+                health = json.dumps(asdict(body), ensure_ascii=False)[:60_000]
+                await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at})
+            case Configuration():
+                told = {"text": body.text, "hash": body.hash[:64], "note": body.note[:255], "at": at}
+                await self._daemon(session, node_id, self._q.update_configuration, told)
             case Log():
                 line = {"component": body.component[:16], "level": body.level[:16], "logger": body.logger[:128]}
                 await session.execute(self._q.log, place | line | {"message": body.message[:8000]})
@@ -94,6 +105,11 @@ class Reports:
                 await session.execute(self._q.drop, drop)
             case Event():
                 await session.execute(self._q.event, place | {"name": body.name[:64], "detail": body.detail[:8000]})
+
+    async def _daemon(self, session: Session, node_id: str, change: Query, values: Row) -> None:
+        if await session.row(self._q.daemon, {"node_id": node_id}) is None:
+            await session.execute(self._q.new_daemon, {"node_id": node_id})
+        await session.execute(change, values | {"node_id": node_id})
 
     async def _agent(self, session: Session, node_id: str, body: AgentState, at: int) -> None:
         if body.state not in AGENT:

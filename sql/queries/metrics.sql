@@ -22,3 +22,14 @@ SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since OR
 
 -- name: delete_before
 DELETE FROM node_metrics WHERE at < :before;
+
+-- name: insert_plugin
+INSERT INTO node_plugin_metrics (node_id, plugin, name, at, epoch, seq, value, unit)
+VALUES (:node_id, :plugin, :name, :at, :epoch, :seq, :value, :unit);
+
+-- name: plugin_series
+SELECT plugin, name, at, value, unit FROM node_plugin_metrics
+WHERE node_id = :node_id AND at >= :since AND at <= :until ORDER BY plugin, name, at LIMIT :limit;
+
+-- name: delete_plugin_before
+DELETE FROM node_plugin_metrics WHERE at < :before;

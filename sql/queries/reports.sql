@@ -34,3 +34,18 @@ VALUES (:node_id, '', 'unknown', '', NULL, NULL, NULL, 0, 0);
 UPDATE agents SET version = :version, state = :state, reason = :reason, pid = :pid, cpu_usage = :cpu_usage,
   memory_usage = :memory_usage, restarts = :restarts, updated_at = :at
 WHERE node_id = :node_id AND updated_at <= :at;
+
+-- name: daemon
+SELECT node_id, health, health_at, configuration, configuration_hash, configuration_note, configuration_at
+FROM daemons WHERE node_id = :node_id;
+
+-- name: new_daemon
+INSERT INTO daemons (node_id, health, health_at, configuration, configuration_hash, configuration_note, configuration_at)
+VALUES (:node_id, '{}', 0, '', '', '', 0);
+
+-- name: update_health
+UPDATE daemons SET health = :health, health_at = :at WHERE node_id = :node_id AND health_at <= :at;
+
+-- name: update_configuration
+UPDATE daemons SET configuration = :text, configuration_hash = :hash, configuration_note = :note, configuration_at = :at
+WHERE node_id = :node_id;

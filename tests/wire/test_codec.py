@@ -34,7 +34,20 @@ def test_the_manager_reads_what_the_host_writes(message: object) -> None:
 @pytest.mark.parametrize("kind", sorted(BODY_OF))
 def test_the_manager_ignores_fields_it_does_not_know(kind: str) -> None:
     made = {"took_ms": 1, "component": "", "level": "", "logger": "", "message": "", "state": "", "command_id": "", "chunk": 0}
-    made |= {"stream": "", "offset": 0, "data": "", "name": "", "detail": "", "first": 1, "why": "", "from_the_future": {"x": 1}}
+    made |= {
+        "stream": "",
+        "offset": 0,
+        "data": "",
+        "name": "",
+        "detail": "",
+        "first": 1,
+        "why": "",
+        "started": 1,
+        "address": "",
+        "text": "",
+        "hash": "",
+        "from_the_future": {"x": 1},
+    }
     assert isinstance(msgspec.convert(made, BODY_OF[kind]), BODY_OF[kind])
 
 
