@@ -16,8 +16,9 @@ CHROMIUM = os.environ.get("OPS_CHROMIUM") or shutil.which("chromium") or shutil.
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ends with this folder: its event loop stays in the thread, and tests with a loop of their own come after."""
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine")
     with sync_playwright() as playwright:
