@@ -84,11 +84,17 @@ class Keys:
 
 
 def public_key_hash(csr_pem: str) -> str:
-    """SHA-256 (hex) of the public key in a CSR; the same key asking twice is the same host. Raises BadInput."""
+    """SHA-256 (hex) of the public key in a CSR; the same key asking twice is the same host.
+
+    Raises BadInput when it is no CSR or not signed by its own key: a public key is no secret, only its owner may ask with it.
+    """
     try:
-        key = x509.load_pem_x509_csr(csr_pem.encode()).public_key()
+        csr = x509.load_pem_x509_csr(csr_pem.encode())
     except ValueError as problem:
         raise BadInput("csr: not a PEM certificate request", field="csr") from problem
+    key = csr.public_key()
+    if not csr.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise BadInput("csr: must be signed by its own key on the curve P-256", field="csr")
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     digest = hashes.Hash(hashes.SHA256())
     digest.update(der)

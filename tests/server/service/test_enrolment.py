@@ -94,3 +94,21 @@ async def test_another_certificate_of_the_same_ca_is_nobody(manager: Manager) ->
     stranger = manager.services.keys.issue(make_csr(), "01MADEUP00000000000000000A", 90, manager.time())
     with pytest.raises(NotAuthenticated, match="not one of a node"):
         await manager.services.enrolment.caller(stranger.public_bytes(serialization.Encoding.DER), "192.0.2.1", manager.time())
+
+
+def forged(victim: x509.CertificateSigningRequest) -> str:
+    """A request that names the victim's public key, signed by somebody who does not have the private one."""
+    own = x509.load_pem_x509_csr(make_csr().encode())
+    encoding, shape = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    mine, theirs = (csr.public_key().public_bytes(encoding, shape) for csr in (own, victim))
+    der = own.public_bytes(encoding).replace(mine, theirs)
+    return x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
+
+
+async def test_a_public_key_alone_does_not_get_its_owners_dispatch_key(manager: Manager) -> None:
+    """The same token may have let many hosts in; a certificate is no secret."""
+    wanted = request(await token(manager, uses=2))
+    await manager.services.enrolment.enroll(wanted, "192.0.2.1", manager.time())
+    stolen = replace(wanted, csr=forged(x509.load_pem_x509_csr(wanted.csr.encode())))
+    with pytest.raises(BadInput, match="signed by its own key"):
+        await manager.services.enrolment.enroll(stolen, "192.0.2.66", manager.time())
