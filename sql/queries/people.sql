@@ -56,7 +56,8 @@ INSERT OR IGNORE INTO sign_in_failures (subject, failures, last_at) VALUES (:sub
 INSERT IGNORE INTO sign_in_failures (subject, failures, last_at) VALUES (:subject, 1, :now);
 
 -- name: next_failure
-UPDATE sign_in_failures SET failures = :failures, last_at = :now WHERE subject = :subject;
+UPDATE sign_in_failures SET failures = CASE WHEN last_at < :since THEN 1 ELSE failures + 1 END, last_at = :now
+WHERE subject = :subject;
 
 -- name: forget_failures
 DELETE FROM sign_in_failures WHERE subject IN (:subjects*);

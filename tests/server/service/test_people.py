@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from server.db import Session
@@ -117,3 +119,17 @@ async def test_without_an_audit_entry_nothing_happens(manager: Manager) -> None:
     with pytest.raises(Conflict):
         await manager.services.nodes.retire(manager.admin, node.id, manager.time())
     assert (await manager.services.nodes.get(node.id))["state"] == "online"
+
+
+async def test_a_hundred_guesses_at_once_are_not_more_than_a_few(manager: Manager) -> None:
+    people = manager.services.people
+    guesses = [people.sign_in("admin", f"wrong {i}", f"192.0.2.{i}", manager.time()) for i in range(40)]
+    results = await asyncio.gather(*guesses, return_exceptions=True)
+    assert sum(isinstance(result, NotAuthenticated) for result in results) <= 7
+    assert sum(isinstance(result, TooMany) for result in results) >= 33
+
+
+async def test_a_name_with_a_space_behind_it_is_another_name(manager: Manager) -> None:
+    """MySQL compares as if it were the same: then guesses would not be counted."""
+    with pytest.raises(NotAuthenticated):
+        await manager.services.people.sign_in("admin ", manager.password, "192.0.2.8", manager.time())
