@@ -25,7 +25,7 @@ import pymysql
 from databases import Database, DatabaseURL
 from databases.core import Connection
 
-from server.errors import ConfigError, Conflict, Unavailable
+from server.errors import BadInput, ConfigError, Conflict, Unavailable
 from server.paths import resource
 from server.queries import Queries, Query
 
@@ -91,6 +91,9 @@ class Session:
         cursor = await self._raw.cursor()
         try:
             yield cursor
+        except (OverflowError, pymysql.err.DataError, sqlite3.DataError) as problem:
+            # The statement did nothing, and the transaction stands.
+            raise BadInput(f"a value is too large or too long to be stored ({reason(problem)})") from problem
         finally:
             await cursor.close()
 

@@ -28,6 +28,9 @@ from server.wakeups import Wakeups, execution
 
 log = logging.getLogger("server.reports")
 
+LAST_MOMENT = 253_370_764_800_000
+"""The year 9999 in ms: a later time cannot be shown, and one such record would cost a node its page."""
+
 
 class Reports:
     def __init__(self, db: Db, commands: Commands, output: OutputService, metrics: Metrics, wakeups: Wakeups) -> None:
@@ -64,8 +67,11 @@ class Reports:
             raise Conflict("another report of this lane is being stored; send again")
         samples: list[Row] = []
         for record in news:
-            place = {"node_id": node_id, "epoch": request.epoch, "seq": record.seq, "at": record.at}
+            dated = 0 <= record.at <= LAST_MOMENT
+            place = {"node_id": node_id, "epoch": request.epoch, "seq": record.seq, "at": record.at if dated else now}
             try:
+                if not dated:
+                    raise BadInput(f"at: {str(record.at)[:40]} is no moment")
                 await self._one(session, lane, place, record, samples, topics, now)
             except (msgspec.ValidationError, BadInput) as problem:
                 # It must not hold up all that comes after it; that it came, and why it is unusable, is kept.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from host.wire.messages import Record, ReportRequest
 from server.errors import BadInput, Conflict
 from tests.conftest import Manager
 
@@ -128,3 +129,21 @@ async def test_the_latest_picture_joins_collectors_of_different_periods(manager:
     await manager.report(node, "bulk", (2, "sample", {"took_ms": 1, "processes": 90}))
     latest = await manager.services.metrics.latest(node.id, manager.time())
     assert (latest["processes"], latest["load"]) == (90, [1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("state", {"state": "running", "restarts": 2**70}),
+        ("state", {"state": "running", "pid": 2**64}),
+        ("sample", {"took_ms": 1, "load": [0.5]}),
+    ],
+)
+async def test_a_number_that_no_column_holds_does_not_hold_up_the_lane(manager: Manager, kind: str, body: dict[str, Any]) -> None:
+    node = await manager.enrol()
+    at = 2**62 if kind == "sample" else manager.time()
+    records = [Record(1, kind, at, body), Record(2, "event", manager.time(), {"name": "a", "detail": "b"})]
+    answer = await manager.services.reports.store(node.id, ReportRequest("urgent", 1, records), manager.time())
+    assert answer.stored == 2
+    with pytest.raises(BadInput):
+        await manager.services.reports.store(node.id, ReportRequest("urgent", 2**70, records), manager.time())
