@@ -181,7 +181,7 @@ class Commands:
         return len(ended)
 
     async def recently_queued(self, since: int) -> set[str]:
-        """Nodes with a command queued after `since`, by whichever manager."""
+        """Nodes with a command queued after `since`, by whichever manager, or retired since: their polls must look."""
         return {row["node_id"] for row in await self._db.rows(self._q.recently_queued, {"since": since})}
 
     async def _check_nodes(self, session: Session, wanted: list[str]) -> None:

@@ -7,14 +7,18 @@ from collections.abc import Callable
 
 from host.wire.messages import PollAnswer, PollRequest
 from host.wire.protocol import PROTOCOL
-from host.wire.states import ONLINE
+from host.wire.states import ONLINE, RETIRED
 from server.auth import Caller
 from server.db import Db, Session
-from server.errors import BadInput
+from server.errors import BadInput, NotAuthenticated
 from server.service.commands import Commands
 from server.service.nodes import Nodes
 from server.service.presence import Presence
 from server.wakeups import Wakeups, execution, node
+
+MOST = 2_000
+"""Of what a host names in one poll no more is looked at: one host must not stop all others. What is left out is still
+queued here, so the host is given it again and says the same again."""
 
 
 class Polls:
@@ -49,7 +53,7 @@ class Polls:
                 await self._nodes.move(session, caller.id, ONLINE, now)
             if request.facts:
                 await self._nodes.update_facts(session, caller.id, request.facts, caller.ip, now)
-            return await self._commands.acknowledge(session, caller.id, request.accepted, request.refused, now)
+            return await self._commands.acknowledge(session, caller.id, request.accepted[:MOST], request.refused[:MOST], now)
 
         for command_id in await self._db.transaction(work):
             self._wakeups.wake(execution(command_id))
@@ -60,10 +64,18 @@ class Polls:
         with self._wakeups.listen(node(node_id)) as bell:
             while True:
                 now = self._clock()
-                commands = await self._commands.mailbox(node_id, request.holding, now)
+                commands = await self._commands.mailbox(node_id, request.holding[:MOST], now)
                 left = until - loop.time()
                 if commands or left <= 0 or gone.is_set():
                     return PollAnswer(now, self._wait_s, commands)
-                await bell.wait(left)
+                rung = await bell.wait(left)
                 if self._wakeups.stopping:
                     return None
+                if rung and not gone.is_set():
+                    await self._refuse_retired(node_id)
+
+    async def _refuse_retired(self, node_id: str) -> None:
+        """Who was let in when the poll began may have been taken out of service while it was held."""
+        for row in await self._db.rows(self._db.q.nodes.by_ids, {"ids": [node_id]}):
+            if row["state"] == RETIRED:
+                raise NotAuthenticated("this node was retired; enrol again with a new token")

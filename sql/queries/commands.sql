@@ -38,7 +38,8 @@ WHERE (c.state = 'queued' AND c.expires_at <= :now)
 ORDER BY c.deadline_at LIMIT 500;
 
 -- name: recently_queued
-SELECT id, node_id FROM commands WHERE state = 'queued' AND queued_at > :since;
+SELECT node_id FROM commands WHERE state = 'queued' AND queued_at > :since
+UNION SELECT id AS node_id FROM nodes WHERE state = 'retired' AND state_since > :since;
 
 -- name: page
 SELECT c.id, c.node_id, c.task_id, c.kind, c.state, c.reason, c.queued_at, c.accepted_at, c.started_at, c.finished_at,

@@ -9,7 +9,7 @@ import pytest
 from host.wire import signing
 from host.wire.messages import Command, PollRequest, Refusal
 from host.wire.tasks import Script
-from server.errors import BadInput, Conflict, NodeUnknown
+from server.errors import BadInput, Conflict, NodeUnknown, NotAuthenticated
 from tests.conftest import DAY, Manager
 
 
@@ -199,3 +199,23 @@ async def test_changing_a_command_in_the_database_makes_it_worthless(manager: Ma
             path=command.path,
             body=command.body.encode(),
         )
+
+
+async def test_a_held_poll_of_a_retired_node_is_cut_at_once(manager: Manager) -> None:
+    node = await manager.enrol()
+    poll = asyncio.create_task(manager.services.polls.poll(node, PollRequest(1, "0.1.0"), asyncio.Event()))
+    while f"node:{node.id}" not in manager.services.wakeups.topics():
+        await asyncio.sleep(0)
+    await manager.services.nodes.retire(manager.admin, node.id, manager.time())
+    with pytest.raises(NotAuthenticated, match="retired"):
+        await asyncio.wait_for(poll, 5)
+    assert node.id in await manager.services.commands.recently_queued(manager.time() - 1)
+
+
+async def test_a_poll_that_names_a_hundred_thousand_commands_is_answered_soon(manager: Manager) -> None:
+    node = await manager.enrol()
+    ids = [f"{i:026d}" for i in range(100_000)]
+    gone = asyncio.Event()
+    gone.set()
+    poll = manager.services.polls.poll(node, PollRequest(1, "0.1.0", accepted=ids, holding=ids), gone)
+    assert await asyncio.wait_for(poll, 10) is not None
