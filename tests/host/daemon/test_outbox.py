@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -197,3 +198,14 @@ def test_what_was_confirmed_survives_kill_9_in_the_middle_of_writing(tmp_path: P
         agent_rows = [json.loads(e.body)["detail"] for e in everything(outbox, "urgent") if json.loads(e.body)["name"] == "agent"]
         assert agent_rows == [str(n) for n in range(1, last + 3)]
         assert len(agent_rows) >= agent_before
+
+
+def test_no_file_of_the_outbox_is_open_to_others_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        outbox = Outbox(tmp_path / "o.db", BIG)
+        outbox.append("log", 1, log_line("a secret"))
+    finally:
+        os.umask(before)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == {"o.db": 0o600, "o.db-wal": 0o600, "o.db-shm": 0o600}
