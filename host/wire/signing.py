@@ -61,7 +61,8 @@ def verify(
     missing = [name for name, value in values.items() if not value]
     if missing:
         raise SignatureError(f"not signed: the header {missing[0]} is missing")
-    if not (values[TIMESTAMP].isascii() and values[TIMESTAMP].isdigit() and values[EXPIRES].isascii() and values[EXPIRES].isdigit()):
+    # The length as well: Python refuses to read numbers of thousands of digits, and that would be no SignatureError.
+    if not all(value.isascii() and value.isdigit() and len(value) <= 18 for value in (values[TIMESTAMP], values[EXPIRES])):
         raise SignatureError("timestamp and expiry must be whole milliseconds")
     if any("\n" in value for value in values.values()) or "\n" in path + query:
         raise SignatureError("a signed item may not hold a line break")

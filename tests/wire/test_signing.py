@@ -55,3 +55,9 @@ def test_whatever_is_sent_never_raises_anything_else(nonce: str, path: str, quer
 def test_a_line_break_cannot_shift_one_item_into_the_next() -> None:
     with pytest.raises(ValueError, match="line break"):
         sign(KEY, key_id="node", nonce="a\nb", now=1, expires=2, method="POST", path="/")
+
+
+@pytest.mark.parametrize("name", [TIMESTAMP, EXPIRES])
+def test_a_number_of_thousands_of_digits_is_a_wrong_signature_and_no_fault(name: str) -> None:
+    with pytest.raises(SignatureError, match="whole milliseconds"):
+        verify(KEY, {**headers(), name: "9" * 5000}, key_id="node", now=2000, **REQUEST)
