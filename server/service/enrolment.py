@@ -3,30 +3,38 @@
 A token is `ops1.<secret>.<SHA-256 of the CA certificate>`: with it alone a host can find out that it talks to the
 right manager. It is stored hashed, ends, and has a number of uses. The same key asking again with the same token is
 the same host whose answer was lost: it gets the same certificate and uses nothing up.
+
+A certificate is renewed over a connection that proves the old one. The old one serves until a connection proves the
+new one; from then on all older ones are revoked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass
 
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from host.wire.messages import EnrollAnswer, EnrollRequest, Facts
+from host.wire.messages import EnrollAnswer, EnrollRequest, Facts, RenewAnswer
 from host.wire.protocol import PROTOCOL
-from host.wire.states import OFFLINE, RETIRED
+from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
 from server.db import Db, Row, Session
-from server.errors import BadInput, NotAuthenticated
+from server.errors import BadInput, NotAllowed, NotAuthenticated
 from server.ids import hashed, new_id, new_secret
 from server.keys import Keys, public_key_hash
 from server.service.audit import Audit
 
+log = logging.getLogger("server.enrolment")
+
 TOKEN_PREFIX = "ops1."
 MAX_HOURS = 24 * 30
 MAX_TAGS = 64
+IN_QUARANTINE = "this node is in quarantine; an administrator decides on its page"
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Enrolment:
 
     async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer:
         """Take a host in. Raises NotAuthenticated (token), BadInput (request)."""
-        _check_protocol(request.protocol)
+        check_protocol(request.protocol)
         token_hash = hashed(_secret_of(request.token))
         public_key = public_key_hash(request.csr)
 
@@ -85,7 +93,10 @@ class Enrolment:
         return await self._db.transaction(work)
 
     async def caller(self, certificate_der: bytes | None, ip: str, now: int) -> Caller:
-        """The node whose certificate the connection proved. Raises NotAuthenticated with the reason."""
+        """The node whose certificate the connection proved; its `credential` is the certificate's fingerprint.
+
+        Raises NotAuthenticated with the reason; NotAllowed for a node in quarantine, which is told nothing else.
+        """
         if certificate_der is None:
             return nobody(ip)
         row = await self._db.row(self._q.caller, {"fingerprint": hashlib.sha256(certificate_der).hexdigest()})
@@ -95,13 +106,60 @@ class Enrolment:
             raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
         if row["not_after"] <= now:
             raise NotAuthenticated("this node's certificate has ended; enrol again with a new token")
-        return Caller("node", row["node_id"], row["name"], ip, node_state=row["state"])
+        if row["state"] == QUARANTINED:
+            raise NotAllowed(IN_QUARANTINE)
+        caller = Caller("node", row["node_id"], row["name"], ip, credential=row["fingerprint"], node_state=row["state"])
+        if row["older"]:
+            await self._retire_older(caller, row["created_at"], now)
+        return caller
+
+    async def renew(self, caller: Caller, csr: str, now: int) -> RenewAnswer:
+        """A new certificate for the node that calls; its old one serves until the new one is used.
+
+        The same key asking again gets the same certificate. Raises BadInput when the CSR is none, or its key is not new.
+        """
+        public_key = public_key_hash(csr)
+
+        async def work(session: Session) -> str:
+            mine = await session.row(self._q.caller, {"fingerprint": caller.credential})
+            if mine is None or mine["revoked_at"] is not None:
+                raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
+            known = await session.row(self._q.certificate_by_key, {"public_key": public_key})
+            if known:
+                if known["node_id"] != caller.id or known["fingerprint"] == caller.credential or known["revoked_at"] is not None:
+                    raise BadInput("csr: a renewal needs a key that was never used here", field="csr")
+                return str(known["certificate"])
+            # What was made before and never used is given up: a host has at most two certificates that are good.
+            await session.execute(self._q.revoke_newer, {"node_id": caller.id, "created_at": mine["created_at"], "now": now})
+            newest = await session.row(self._q.newest, {"node_id": caller.id})
+            assert newest is not None, "the caller's own certificate is a row"
+            certificate = self._keys.issue(csr, caller.id, self._days, now)
+            row = self._certificate_row(certificate, caller.id, public_key, None)
+            # Their order decides which one is old, also when this manager's clock was set back.
+            await session.execute(self._q.insert_certificate, row | {"now": max(now, newest["newest"] + 1)})
+            detail = {"name": caller.name, "not_after": row["not_after"]}
+            await self._audit.record(session, caller, "node.renew", f"node {caller.id}", detail, now)
+            return str(row["certificate"])
+
+        return RenewAnswer(await self._db.transaction(work), self._keys.ca_pem, now)
+
+    async def _retire_older(self, caller: Caller, created_at: int, now: int) -> None:
+        """The first use of a renewed certificate ends the ones before it; of several first uses at once, one does it."""
+
+        async def work(session: Session) -> int:
+            ended = await session.execute(self._q.revoke_older, {"node_id": caller.id, "created_at": created_at, "now": now})
+            if ended:
+                detail = {"name": caller.name, "revoked": ended, "in_use": caller.credential}
+                await self._audit.record(session, caller, "node.certificate", f"node {caller.id}", detail, now)
+            return ended
+
+        if await self._db.transaction(work):
+            log.info("node %s uses its new certificate; the older ones are revoked", caller.name)
 
     async def _take_in(self, session: Session, request: EnrollRequest, token: Row, public_key: str, ip: str, now: int) -> EnrollAnswer:
         node_id = new_id(now)
         name = await self._free_name(session, request.facts.hostname)
         certificate = self._keys.issue(request.csr, node_id, self._days, now)
-        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
         node = {
             "id": node_id,
             "name": name,
@@ -116,20 +174,23 @@ class Enrolment:
             "now": now,
         }
         await session.execute(self._nodes.insert, node)
-        row = {
-            "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
-            "node_id": node_id,
-            "public_key": public_key,
-            "certificate": pem,
-            "token_id": token["id"],
-            "not_after": int(certificate.not_valid_after_utc.timestamp() * 1000),
-            "now": now,
-        }
-        await session.execute(self._q.insert_certificate, row)
+        row = self._certificate_row(certificate, node_id, public_key, token["id"])
+        await session.execute(self._q.insert_certificate, row | {"now": now})
         await session.execute(self._db.q.reports.new_agent, {"node_id": node_id})
         actor = Caller("node", node_id, name, ip)
         await self._audit.record(session, actor, "node.enrol", f"node {node_id}", {"name": name, "token": token["id"]}, now)
-        return self._answer(node_id, name, pem, now)
+        return self._answer(node_id, name, str(row["certificate"]), now)
+
+    @staticmethod
+    def _certificate_row(certificate: x509.Certificate, node_id: str, public_key: str, token_id: str | None) -> Row:
+        return {
+            "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
+            "node_id": node_id,
+            "public_key": public_key,
+            "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+            "token_id": token_id,
+            "not_after": int(certificate.not_valid_after_utc.timestamp() * 1000),
+        }
 
     async def _free_name(self, session: Session, hostname: str) -> str:
         wanted = "".join(c for c in hostname if c.isprintable() and c not in "%_\\<>\"'& ")[:180] or "host"
@@ -150,11 +211,12 @@ def facts_of(row: Row) -> Facts:
     return msgspec.json.decode(row["facts"], type=Facts)
 
 
-def _check_protocol(protocol: int) -> None:
-    if not PROTOCOL - 1 <= protocol <= PROTOCOL:
-        raise BadInput(
-            f"protocol {protocol} is not spoken here ({PROTOCOL} is); install the daemon of this manager's release", field="protocol"
-        )
+def check_protocol(protocol: int) -> None:
+    """Raises BadInput for a host that is too old or too new to be understood, and says which of the two is to be updated."""
+    if protocol < PROTOCOL - 1:
+        raise BadInput(f"protocol {protocol} is too old, {PROTOCOL} is spoken here; update the daemon", field="protocol")
+    if protocol > PROTOCOL:
+        raise BadInput(f"protocol {protocol} is too new, {PROTOCOL} is spoken here; update the manager first", field="protocol")
 
 
 def _secret_of(token: str) -> str:

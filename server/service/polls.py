@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 from host.wire.messages import PollAnswer, PollRequest
-from host.wire.protocol import PROTOCOL
-from host.wire.states import ONLINE, RETIRED
+from host.wire.states import ONLINE, QUARANTINED, RETIRED
 from server.auth import Caller
 from server.db import Db, Session
-from server.errors import BadInput, NotAuthenticated
+from server.errors import NotAllowed, NotAuthenticated
 from server.service.commands import Commands
+from server.service.enrolment import IN_QUARANTINE, check_protocol
 from server.service.nodes import Nodes
 from server.service.presence import Presence
 from server.wakeups import Wakeups, execution, node
@@ -33,8 +33,7 @@ class Polls:
 
         Raises BadInput when the host speaks a protocol that is not spoken here.
         """
-        if not PROTOCOL - 1 <= request.protocol <= PROTOCOL:
-            raise BadInput(f"protocol {request.protocol} is not spoken here ({PROTOCOL} is); update the daemon", field="protocol")
+        check_protocol(request.protocol)
         now = self._clock()
         with self._presence.hold(caller.id, now):
             await self._take_news(caller, request, now)
@@ -72,10 +71,12 @@ class Polls:
                 if self._wakeups.stopping:
                     return None
                 if rung and not gone.is_set():
-                    await self._refuse_retired(node_id)
+                    await self._refuse_again(node_id)
 
-    async def _refuse_retired(self, node_id: str) -> None:
-        """Who was let in when the poll began may have been taken out of service while it was held."""
+    async def _refuse_again(self, node_id: str) -> None:
+        """Who was let in when the poll began may have been taken out of service, or put in quarantine, while it was held."""
         for row in await self._db.rows(self._db.q.nodes.by_ids, {"ids": [node_id]}):
             if row["state"] == RETIRED:
                 raise NotAuthenticated("this node was retired; enrol again with a new token")
+            if row["state"] == QUARANTINED:
+                raise NotAllowed(IN_QUARANTINE)

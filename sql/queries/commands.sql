@@ -15,6 +15,7 @@ FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.t
 -- name: mailbox
 SELECT id, method, path, body, headers FROM commands
 WHERE node_id = :node_id AND state = 'queued' AND expires_at > :now AND id NOT IN (:holding*)
+  AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = :node_id AND n.state = 'quarantined')
 ORDER BY queued_at, id LIMIT 50;
 
 -- name: move

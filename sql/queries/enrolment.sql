@@ -18,8 +18,19 @@ SELECT c.fingerprint, c.node_id, c.certificate, c.token_id, c.not_after, c.revok
 FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.public_key = :public_key;
 
 -- name: caller
-SELECT c.node_id, c.not_after, c.revoked_at, n.name, n.state
+SELECT c.fingerprint, c.node_id, c.not_after, c.revoked_at, c.created_at, n.name, n.state,
+  (SELECT COUNT(*) FROM node_certificates o
+   WHERE o.node_id = c.node_id AND o.revoked_at IS NULL AND o.created_at < c.created_at) AS older
 FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.fingerprint = :fingerprint;
+
+-- name: newest
+SELECT MAX(created_at) AS newest FROM node_certificates WHERE node_id = :node_id;
+
+-- name: revoke_older
+UPDATE node_certificates SET revoked_at = :now WHERE node_id = :node_id AND revoked_at IS NULL AND created_at < :created_at;
+
+-- name: revoke_newer
+UPDATE node_certificates SET revoked_at = :now WHERE node_id = :node_id AND revoked_at IS NULL AND created_at > :created_at;
 
 -- name: revoke_certificates
 UPDATE node_certificates SET revoked_at = :now WHERE node_id = :node_id AND revoked_at IS NULL;

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from host.wire.messages import EnrollRequest, Facts
-from server.errors import BadInput, NotAuthenticated
+from host.wire.tasks import Script
+from server.auth import Caller
+from server.errors import BadInput, NotAllowed, NotAuthenticated
 from tests.conftest import DAY, Manager, make_csr
 
 
@@ -112,3 +114,91 @@ async def test_a_public_key_alone_does_not_get_its_owners_dispatch_key(manager: 
     stolen = replace(wanted, csr=forged(x509.load_pem_x509_csr(wanted.csr.encode())))
     with pytest.raises(BadInput, match="signed by its own key"):
         await manager.services.enrolment.enroll(stolen, "192.0.2.66", manager.time())
+
+
+def der_of(pem: str) -> bytes:
+    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(serialization.Encoding.DER)
+
+
+async def enrolled(manager: Manager) -> bytes:
+    answer = await manager.services.enrolment.enroll(request(await token(manager)), "192.0.2.1", manager.time())
+    return der_of(answer.certificate)
+
+
+async def who(manager: Manager, certificate: bytes) -> Caller:
+    return await manager.services.enrolment.caller(certificate, "192.0.2.1", manager.time())
+
+
+async def test_the_old_certificate_serves_until_the_new_one_was_used(manager: Manager) -> None:
+    old = await enrolled(manager)
+    manager.time.now += 60 * DAY
+    node = await who(manager, old)
+    new = der_of((await manager.services.enrolment.renew(node, make_csr(), manager.time())).certificate)
+    assert (await who(manager, old)).id == node.id, "the answer may be lost: the old one still serves"
+    assert (await who(manager, new)).id == node.id
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        await who(manager, old)
+    manager.time.now += 60 * DAY
+    assert (await who(manager, new)).id == node.id, "it lasts longer than the one before it"
+    actions = [entry["action"] for entry in (await manager.services.audit.page(10, 0)).rows]
+    assert actions[:3] == ["node.certificate", "node.renew", "node.enrol"]
+
+
+async def test_a_lost_renewal_is_repeated_with_the_same_key_and_another_key_replaces_it(manager: Manager) -> None:
+    node = await who(manager, await enrolled(manager))
+    csr = make_csr()
+    first, again = [await manager.services.enrolment.renew(node, csr, manager.time()) for _ in range(2)]
+    assert first.certificate == again.certificate
+    other = await manager.services.enrolment.renew(node, make_csr(), manager.time())
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        await who(manager, der_of(first.certificate))
+    assert (await who(manager, der_of(other.certificate))).id == node.id
+
+
+async def test_a_renewal_needs_a_new_key_of_ones_own(manager: Manager) -> None:
+    wanted = request(await token(manager))
+    mine = await manager.services.enrolment.enroll(wanted, "192.0.2.1", manager.time())
+    node = await who(manager, der_of(mine.certificate))
+    other = await who(manager, await enrolled(manager))
+    for caller in (node, other):
+        with pytest.raises(BadInput, match="never used here"):
+            await manager.services.enrolment.renew(caller, wanted.csr, manager.time())
+    with pytest.raises(BadInput, match="not a PEM"):
+        await manager.services.enrolment.renew(node, "nonsense", manager.time())
+
+
+async def test_many_first_uses_at_once_revoke_once(manager: Manager) -> None:
+    node = await who(manager, await enrolled(manager))
+    new = der_of((await manager.services.enrolment.renew(node, make_csr(), manager.time())).certificate)
+    callers = await asyncio.gather(*(who(manager, new) for _ in range(10)))
+    assert {caller.id for caller in callers} == {node.id}
+    actions = [entry["action"] for entry in (await manager.services.audit.page(20, 0)).rows]
+    assert actions.count("node.certificate") == 1
+
+
+async def test_a_manager_whose_clock_was_set_back_does_not_take_the_new_certificate_for_the_old(manager: Manager) -> None:
+    old = await enrolled(manager)
+    node = await who(manager, old)
+    manager.time.now -= DAY
+    new = der_of((await manager.services.enrolment.renew(node, make_csr(), manager.time())).certificate)
+    await who(manager, old)
+    assert (await who(manager, new)).id == node.id
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        await who(manager, old)
+
+
+async def test_a_node_in_quarantine_is_told_so_and_gets_no_commands(manager: Manager) -> None:
+    certificate = await enrolled(manager)
+    node = await who(manager, certificate)
+    await manager.services.commands.run_script(manager.admin, [node.id], Script("true"), "", manager.time())
+    assert len(await manager.services.commands.mailbox(node.id, [], manager.time())) == 1
+    await manager.db.transaction(lambda session: manager.services.nodes.move(session, node.id, "quarantined", manager.time()))
+    with pytest.raises(NotAllowed, match="quarantine"):
+        await who(manager, certificate)
+    assert await manager.services.commands.mailbox(node.id, [], manager.time()) == [], "not even by a poll that is held"
+
+
+@pytest.mark.parametrize(("protocol", "words"), [(-1, "too old.*update the daemon"), (2, "too new.*update the manager")])
+async def test_a_protocol_that_is_not_spoken_is_said_with_what_to_update(manager: Manager, protocol: int, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        await manager.services.enrolment.enroll(replace(request("ops1.a.b"), protocol=protocol), "192.0.2.1", manager.time())
