@@ -112,7 +112,8 @@ class Engine:
         end = ExecutionRecord(command_id, states.SUCCEEDED, exit_code=0)
         reason = "canceled by a command"
         if entry is None:
-            end = ExecutionRecord(command_id, states.FAILED, f"there is no task {target} on this host")
+            # It may be on its way, held by the daemon: remembered as ended, it is known when it comes, and never run.
+            canceled = ExecutionRecord(target, states.CANCELED, f"{reason} before the host had it")
         elif entry.state == states.ACCEPTED:
             canceled = ExecutionRecord(target, states.CANCELED, f"{reason} before it was started")
         elif target not in self._running or not self._running[target].stoppable:

@@ -141,12 +141,19 @@ class Ledger:
         return True
 
     def record_cancel(self, command_id: str, now: int, expires: int, end: Execution, canceled: Execution | None) -> bool:
-        """A cancel command and what came of it (`end`); `canceled` ends a task that waited. False: the command was known."""
+        """A cancel command and what came of it (`end`); `canceled` ends a task that waits, or that has yet to come.
+
+        False: the command was known.
+        """
         with transaction(self._connection) as connection:
             sql = "INSERT OR IGNORE INTO tasks (id, kind, state, accepted_at, expires_at, started_at) VALUES (?, 'cancel', ?, ?, ?, ?)"
             if connection.execute(sql, (command_id, states.STARTED, now, expires, now)).rowcount == 0:
                 return False
             rows: list[Row] = [("execution", now, Execution(command_id, states.STARTED))]
+            if canceled:
+                # What has yet to come was signed before this order, so it expires before it.
+                sql = "INSERT OR IGNORE INTO tasks (id, kind, state, accepted_at, expires_at) VALUES (?, 'canceled', ?, ?, ?)"
+                connection.execute(sql, (canceled.command_id, states.ACCEPTED, now, expires))
             if canceled and self._end(connection, canceled, now):
                 rows.append(("execution", now, canceled))
             self._end(connection, end, now)

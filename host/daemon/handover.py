@@ -80,7 +80,8 @@ class Handover:
     def step(self) -> float:
         """Offers what is held once more; gives the seconds until the next try."""
         with self._lock:
-            waiting = list(self._holding.values())
+            # Cancellations first: the agent then knows what it must not start before it is offered it.
+            waiting = sorted(self._holding.values(), key=lambda command: not command.path.endswith("/cancel"))
         settled = 0
         for command in waiting:
             if not self._settle(command):

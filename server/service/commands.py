@@ -98,7 +98,7 @@ class Commands:
         return Submitted(task_id, dict(commands))
 
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
-        """Stop a command: at once while it is queued, else by a signed request to its agent.
+        """Stop a command: at once while it is queued, and in any case by a signed request to its agent.
 
         Returns its state now. Raises NotFound; Conflict when it has ended or is itself a cancellation.
         """
@@ -110,12 +110,12 @@ class Commands:
 
         async def work(session: Session) -> str:
             await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
-            if await self._move(session, command_id, row["node_id"], CANCELED, "canceled before the host had it", now, now, (QUEUED,)):
-                return CANCELED
+            queued = await self._move(session, command_id, row["node_id"], CANCELED, "canceled before the host had it", now, now, (QUEUED,))
+            # The order goes out in any case: the daemon may hold the command for an agent that is away, and nobody here knows it.
             body = _json({"node_id": row["node_id"]})
             order = self._signed(caller, row["node_id"], "cancel", f"/api/v1/task/{command_id}/cancel", body, now)
             await session.execute(self._q.insert, order | {"task_id": None, "target_id": command_id})
-            return str(row["state"])
+            return CANCELED if queued else str(row["state"])
 
         state = await self._db.transaction(work)
         self._wakeups.wake(node(row["node_id"]))

@@ -24,10 +24,21 @@ def test_a_running_script_is_canceled_with_its_group(agent: Agent, tmp_path: Pat
     assert agent.daemon.states(cancel) == ["started", "succeeded"]
 
 
-def test_cancelling_what_is_not_there_or_over_fails_in_words(agent: Agent) -> None:
-    cancel = agent.cancel("never-heard-of")
-    end = agent.daemon.ended(cancel)
-    assert (end["state"], end["reason"]) == ("failed", "there is no task never-heard-of on this host")
+def test_what_is_canceled_before_it_comes_is_never_run(agent: Agent, tmp_path: Path) -> None:
+    """The daemon held the command while the agent was away, and somebody thought better of it."""
+    mark = tmp_path / "mark"
+    cancel = agent.cancel("yet-to-come")
+    assert agent.daemon.ended(cancel)["state"] == "succeeded"
+    assert agent.daemon.ended("yet-to-come")["state"] == "canceled"
+    body = {"node_id": NODE, "kind": "script", "content": {"script": f"touch {mark}"}}
+    status, answer = agent.post("/api/v1/task/execute", body, "yet-to-come")
+    assert (status, answer["data"]) == (200, {"id": "yet-to-come", "state": "canceled", "known": True})
+    agent.daemon.ended(agent.run("true"))
+    assert not mark.exists()
+    assert agent.daemon.states("yet-to-come") == ["canceled"]
+
+
+def test_cancelling_what_is_over_fails_in_words(agent: Agent) -> None:
     command = agent.run("true")
     agent.daemon.ended(command)
     end = agent.daemon.ended(agent.cancel(command))
@@ -40,9 +51,9 @@ def test_a_cancel_delivered_again_is_known(agent: Agent) -> None:
     cancel = agent.cancel("nothing")
     status, answer = agent.post("/api/v1/task/nothing/cancel", {"node_id": NODE}, cancel)
     assert status == 200
-    assert answer["data"] == {"id": cancel, "state": "failed", "known": True}
+    assert answer["data"] == {"id": cancel, "state": "succeeded", "known": True}
     agent.daemon.ended(agent.run("true"))
-    assert agent.daemon.states(cancel) == ["started", "failed"]
+    assert agent.daemon.states(cancel) == ["started", "succeeded"]
 
 
 def test_a_waiting_script_is_canceled_without_ever_running(make_agent: Maker, tmp_path: Path) -> None:

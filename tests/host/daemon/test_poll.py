@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,6 +145,16 @@ def test_commands_are_held_in_order_while_the_agent_is_away_and_delivered_once_i
     assert told[-1] == "news"
     handover.told(account)
     assert handover.account().accepted == []
+
+
+def test_a_held_cancellation_reaches_the_agent_before_what_it_cancels(clock: FakeClock) -> None:
+    relay = FakeRelay(Outcome(UNREACHABLE, "away"))
+    handover = Handover(relay, clock, backoff())
+    handover.offer([command(1), command(2), replace(command(3), path="/api/v1/task/c2/cancel")])
+    relay.default = Outcome(ACCEPTED)
+    relay.seen.clear()
+    handover.step()
+    assert relay.seen == ["c3", "c1", "c2"]
 
 
 def test_a_held_command_that_expires_is_refused_in_words(clock: FakeClock) -> None:
