@@ -235,7 +235,12 @@ class Db:
 
         async def once() -> T:
             async with self._session(self._write_lock, 0) as session:
-                await session.raw_statement("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "START TRANSACTION")
+                try:
+                    await session.raw_statement("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "START TRANSACTION")
+                except asyncio.CancelledError:
+                    # It begins all the same, in the driver's thread, and left open it would stop every later one.
+                    await self._undo(session)
+                    raise
                 try:
                     result = await work(session)
                     await session.raw_statement("COMMIT")

@@ -121,3 +121,16 @@ async def test_a_missing_mysql_database_is_created(database_servers: dict[str, s
         async with Db(f"{url}/ops_was_missing") as db:
             assert await migrate.migrate(db, START)
             await db.transaction(lambda session: session.raw_statement("DROP DATABASE ops_was_missing"))
+
+
+async def test_a_transaction_that_is_cut_off_at_any_point_leaves_the_next_one_free(manager: Manager) -> None:
+    async def work(session: Session) -> None:
+        await session.execute(manager.db.q.people.delete_expired_sessions, {"now": 0})
+
+    for turns in range(12):
+        cut_off = asyncio.create_task(manager.db.transaction(work))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cut_off.cancel()
+        await asyncio.gather(cut_off, return_exceptions=True)
+        await manager.db.transaction(work)
