@@ -31,6 +31,7 @@ from server.web.headers import SecurityHeaders
 log = logging.getLogger("server.app")
 
 WEB_BODY_BYTES = 2 * 1024 * 1024
+ENROLL_BODY_BYTES = 256 * 1024
 
 
 def database(config: Config) -> Db:
@@ -63,7 +64,7 @@ def link_app(services: Services) -> ASGIApp:
     """The node link."""
     routes = link.routes(services)
     door.check(routes)
-    return Limits(Starlette(routes=routes), MAX_BODY_BYTES)
+    return Limits(Starlette(routes=routes), MAX_BODY_BYTES, strangers=ENROLL_BODY_BYTES)
 
 
 async def serve(config: Config, clock: Callable[[], int]) -> None:

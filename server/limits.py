@@ -12,17 +12,23 @@ BODY_S = 30.0
 
 
 class Limits:
-    """Answers 413 past `max_bytes` and 408 when a body has not arrived whole within BODY_S."""
+    """Answers 413 past `max_bytes` and 408 when a body has not arrived whole within BODY_S.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max_bytes = app, max_bytes
+    Bodies are gathered before anybody asks who sends them, so on the node link `strangers` bounds those that come
+    without a certificate: a few of them must not fill the memory.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, strangers: int | None = None) -> None:
+        self._app, self._known_bytes = app, max_bytes
+        self._stranger_bytes = max_bytes if strangers is None else strangers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        max_bytes = self._known_bytes if scope.get("ops.certificate") else self._stranger_bytes
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not length.isdigit() or int(length) > self._max_bytes:
+        if not length.isdigit() or int(length) > max_bytes:
             await _refuse(send, 413, "the body is larger than this address takes")
             return
         chunks: list[bytes] = []
@@ -40,7 +46,7 @@ class Limits:
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
             more = message.get("more_body", False)
-            if size > self._max_bytes:
+            if size > max_bytes:
                 await _refuse(send, 413, "the body is larger than this address takes")
                 return
         body: bytes | None = b"".join(chunks)
