@@ -17,7 +17,13 @@ from server.door import Door
 from server.errors import BadInput
 from server.services import Services
 
+MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+RAW_MS = 6 * HOUR_MS
+"""Samples may come every 10 s: so long a range of them still fits into one answer."""
+
+POINTS = 720
 _LISTED = (
     "id",
     "name",
@@ -59,9 +65,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         since = whole(request, "since", max(until - HOUR_MS, 0), 0, MAX_TIME)
         if since > until:
             raise BadInput("since: later than until", field="since")
+        step = whole(request, "step", step_for(since, until, now, services.config.metrics_days), 1, MAX_TIME)
         await services.nodes.get(node_id)
-        points = await services.metrics.series(node_id, since, until)
-        return good(now, {"since": since, "until": until, "points": points})
+        points = await services.metrics.series(node_id, since, until, step)
+        return good(now, {"since": since, "until": until, "step": step, "points": points})
 
     async def agent(request: Request, caller: Caller) -> Response:
         return good(services.clock(), await services.nodes.agent(request.path_params["id"]))
@@ -80,6 +87,13 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ),
         door.route("/api/v1/nodes/{id}/log", log, NODE_READ),
     ]
+
+
+def step_for(since: int, until: int, now: int, days: int) -> int:
+    """How much time, in ms, one point stands for when the caller does not say: every sample (1) for up to RAW_MS,
+    else whole minutes, so that there are at most POINTS of them. Only time of which samples can be kept counts."""
+    span = min(until, now) - max(since, now - days * DAY_MS)
+    return 1 if span <= RAW_MS else -(-span // (POINTS * MINUTE_MS)) * MINUTE_MS
 
 
 def _listed(row: Row) -> dict[str, Any]:

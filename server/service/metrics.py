@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from host.wire.records import Sample
 from server.db import Db, Row, Session
 
 LATEST_MS = 900_000
+NEWEST_MS = 180_000
 MAX_POINTS = 5_000
 PLUGIN_POINTS = 20_000
 
@@ -47,10 +49,24 @@ class Metrics:
             rows[(metric.plugin, metric.name)] = place | names | {"value": metric.value, "unit": metric.unit[:32]}
         return list(rows.values())
 
-    async def plugin_series(self, node_id: str, since: int, until: int) -> list[Row]:
-        """Values of plugins between two times, by plugin, name and time; at most PLUGIN_POINTS."""
+    async def plugin_series(self, node_id: str, since: int, until: int, step: int = 1) -> list[Row]:
+        """Values of plugins between two times, by plugin, name and time; at most PLUGIN_POINTS. `step` as for `series`."""
         params = {"node_id": node_id, "since": since, "until": until, "limit": PLUGIN_POINTS}
+        if step > 1:
+            return await self._db.rows(self._q.plugin_series_by_step, params | {"step": step})
         return await self._db.rows(self._q.plugin_series, params)
+
+    async def newest(self, node_ids: Sequence[str], now: int) -> dict[str, Row]:
+        """Node id → its newest `cpu_usage` and `memory_usage` of the last NEWEST_MS, for a page of a list: one query.
+
+        They are folded, since collectors have periods of their own: a sample may hold one without the other.
+        """
+        found: dict[str, Row] = {}
+        span = {"ids": node_ids, "since": now - NEWEST_MS, "until": now + NEWEST_MS}
+        for row in await self._db.rows(self._q.newest, span):
+            figures = {name: row[name] for name in ("cpu_usage", "memory_usage") if row[name] is not None}
+            found.setdefault(row["node_id"], {"cpu_usage": None, "memory_usage": None}).update(figures)
+        return found
 
     async def series(self, node_id: str, since: int, until: int, step: int = 1) -> list[Row]:
         """Headline figures between two times, ascending; at most MAX_POINTS.

@@ -31,5 +31,14 @@ VALUES (:node_id, :plugin, :name, :at, :epoch, :seq, :value, :unit);
 SELECT plugin, name, at, value, unit FROM node_plugin_metrics
 WHERE node_id = :node_id AND at >= :since AND at <= :until ORDER BY plugin, name, at LIMIT :limit;
 
+-- name: plugin_series_by_step
+SELECT plugin, name, MIN(at) - MIN(at) % :step AS at, AVG(value) AS value, MAX(value) AS value_most, MAX(unit) AS unit
+FROM node_plugin_metrics WHERE node_id = :node_id AND at >= :since AND at <= :until
+GROUP BY plugin, name, at - at % :step ORDER BY plugin, name, 3 LIMIT :limit;
+
+-- name: newest
+SELECT node_id, cpu_usage, memory_usage FROM node_metrics
+WHERE node_id IN (:ids*) AND at >= :since AND at <= :until ORDER BY node_id, at;
+
 -- name: delete_plugin_before
 DELETE FROM node_plugin_metrics WHERE at < :before;

@@ -69,6 +69,20 @@ def test_metrics_are_given_for_a_span_of_time(manager: Manager, viewer: Api) -> 
     assert viewer.refusal("GET", f"{path}?since=99999999999999999")[:3] == (400, 1001, "since")
 
 
+def test_a_long_range_comes_as_means_with_their_peaks_and_says_the_step(manager: Manager, viewer: Api) -> None:
+    host = manager.host("watched-for-long")
+    manager.clock.now = manager.clock.now // 3_600_000 * 3_600_000
+    for percent in (10.0, 90.0):
+        host.measures(percent)
+        manager.clock.now += 60_000
+    path = f"/api/v1/nodes/{host.id}/metrics?since=0"
+    week = viewer.data("GET", path)
+    assert week["step"] == 3_600_000
+    assert [(point["cpu_usage"], point["cpu_usage_most"]) for point in week["points"]] == [(50.0, 90.0)]
+    assert [point["cpu_usage"] for point in viewer.data("GET", f"{path}&step=1")["points"]] == [10.0, 90.0]
+    assert viewer.refusal("GET", f"{path}&step=0")[:3] == (400, 1001, "step")
+
+
 def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) -> None:
     host = manager.host("warned")
     host.logs("the disk is slow")
