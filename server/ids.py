@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -17,8 +16,3 @@ def new_id(now: int) -> str:
 def new_secret(prefix: str) -> str:
     """A secret of 256 random bits for a token or cookie; the prefix tells a leaked one's kind."""
     return f"{prefix}{secrets.token_urlsafe(32)}"
-
-
-def hashed(secret: str) -> str:
-    """What is stored of a secret (hex). Random secrets need no salt and no slow hash."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

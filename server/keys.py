@@ -18,10 +18,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from server.errors import BadInput, ConfigError
+from server.seals import Seals
 
 CA_DAYS = 3650
 SERVER_DAYS = 397
@@ -40,7 +40,7 @@ class Keys:
     folder: Path
     ca: x509.Certificate
     ca_key: ec.EllipticCurvePrivateKey
-    master: bytes
+    seals: Seals
     audit: bytes
 
     @property
@@ -63,20 +63,14 @@ class Keys:
 
     def dispatch_key(self, node_id: str) -> bytes:
         """The key that signs this node's commands: derived, so it is nowhere stored here."""
-        return HKDF(hashes.SHA256(), 32, salt=None, info=b"ops-scaffold dispatch " + node_id.encode()).derive(self.master)
+        return self.seals.derive(f"dispatch {node_id}")
 
     def issue(self, csr_pem: str, node_id: str, days: int, now: int) -> x509.Certificate:
         """A client certificate for the key of `csr_pem`; every name in the CSR is ignored.
 
         Raises BadInput when it is no CSR, is not signed by its own key, or its key is not P-256.
         """
-        try:
-            csr = x509.load_pem_x509_csr(csr_pem.encode())
-        except ValueError as problem:
-            raise BadInput("csr: not a PEM certificate request", field="csr") from problem
-        key = csr.public_key()
-        if not csr.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-            raise BadInput("csr: must be signed by its own key on the curve P-256", field="csr")
+        key = _proven_key(csr_pem)
         builder = _builder(f"node {node_id}", self.ca.subject, key, self.ca_key.public_key(), now, days)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -88,6 +82,13 @@ def public_key_hash(csr_pem: str) -> str:
 
     Raises BadInput when it is no CSR or not signed by its own key: a public key is no secret, only its owner may ask with it.
     """
+    der = _proven_key(csr_pem).public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(der)
+    return digest.finalize().hex()
+
+
+def _proven_key(csr_pem: str) -> ec.EllipticCurvePublicKey:
     try:
         csr = x509.load_pem_x509_csr(csr_pem.encode())
     except ValueError as problem:
@@ -95,10 +96,7 @@ def public_key_hash(csr_pem: str) -> str:
     key = csr.public_key()
     if not csr.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise BadInput("csr: must be signed by its own key on the curve P-256", field="csr")
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(der)
-    return digest.finalize().hex()
+    return key
 
 
 def open_keys(folder: Path, names: list[str], now: int) -> Keys:
@@ -125,7 +123,7 @@ def open_keys(folder: Path, names: list[str], now: int) -> Keys:
             raise ValueError("a secret does not have 32 bytes")
     except (OSError, ValueError, AssertionError) as problem:
         raise ConfigError(f"{folder}: a key file is damaged or missing ({problem}); restore the folder from its backup") from problem
-    keys = Keys(folder, ca, ca_key, master, audit)
+    keys = Keys(folder, ca, ca_key, Seals(master), audit)
     _renew_server(keys, names, now)
     return keys
 

@@ -56,7 +56,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         keys=keys,
         wakeups=wakeups,
         audit=audit,
-        people=People(db, audit, config.session_hours, hasher or PasswordHasher()),
+        people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
         enrolment=Enrolment(db, audit, keys, config.certificate_days),
         nodes=nodes,
         presence=presence,

@@ -25,7 +25,7 @@ from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
 from server.db import Db, Row, Session
 from server.errors import BadInput, NotAllowed, NotAuthenticated
-from server.ids import hashed, new_id, new_secret
+from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
 from server.service.audit import Audit
 
@@ -62,7 +62,7 @@ class Enrolment:
         token_id, expires = new_id(now), now + int(hours * 3_600_000)
 
         async def work(session: Session) -> None:
-            row = {"id": token_id, "hash": hashed(secret), "note": note[:255], "tags": json.dumps(tags), "uses": uses}
+            row = {"id": token_id, "hash": self._keys.seals.token(secret), "note": note[:255], "tags": json.dumps(tags), "uses": uses}
             row |= {"expires_at": expires, "created_by": caller.id, "now": now}
             await session.execute(self._q.insert_token, row)
             detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags}
@@ -74,7 +74,7 @@ class Enrolment:
     async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer:
         """Take a host in. Raises NotAuthenticated (token), BadInput (request)."""
         check_protocol(request.protocol)
-        token_hash = hashed(_secret_of(request.token))
+        token_hash = self._keys.seals.token(_secret_of(request.token))
         public_key = public_key_hash(request.csr)
 
         async def work(session: Session) -> EnrollAnswer:

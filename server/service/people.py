@@ -1,8 +1,12 @@
-"""People: accounts, sign-in, sessions, API tokens (M7). Sessions and tokens are rows, so ending one ends it at once."""
+"""People: accounts, sign-in, sessions, API tokens (M7). Sessions and tokens are rows, so ending one ends it at once.
+
+What decides who may what is sealed (server/seals.py): a row that somebody else wrote or changed is nobody's.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from dataclasses import dataclass
 
@@ -12,7 +16,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from server.auth import PEOPLE, Caller, nobody
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NotAuthenticated, TooMany
-from server.ids import hashed, new_id, new_secret
+from server.ids import new_id, new_secret
+from server.seals import Seals
 from server.service.audit import Audit
 
 MIN_PASSWORD = 10
@@ -20,6 +25,8 @@ FREE_FAILURES = 5
 LONGEST_WAIT_S = 60
 FORGET_FAILURES_MS = 3_600_000
 TOKEN_DAYS = 90
+log = logging.getLogger("server.people")
+_SEALED = ("id", "name", "role", "password_hash", "disabled_at")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -35,8 +42,8 @@ class Granted:
 
 
 class People:
-    def __init__(self, db: Db, audit: Audit, session_hours: int, hasher: PasswordHasher) -> None:
-        self._db, self._q, self._audit = db, db.q.people, audit
+    def __init__(self, db: Db, audit: Audit, seals: Seals, session_hours: int, hasher: PasswordHasher) -> None:
+        self._db, self._q, self._audit, self._seals = db, db.q.people, audit, seals
         self._session_ms = session_hours * 3_600_000
         self._hasher = hasher
         # Two at once: argon2 is meant to be slow, and guessing must not take every core.
@@ -82,8 +89,8 @@ class People:
 
         async def work(session: Session) -> None:
             await session.execute(self._q.delete_expired_sessions, {"now": now})
-            row = {"hash": hashed(secret), "user_id": user["id"], "ip": ip, "now": now, "expires_at": expires}
-            await session.execute(self._q.insert_session, row)
+            row = self._granted(secret, user["id"], expires)
+            await session.execute(self._q.insert_session, row | {"ip": ip, "now": now})
             await self._audit.record(session, caller, "session.open", f"user {name}", {}, now)
 
         await self._db.transaction(work)
@@ -95,8 +102,8 @@ class People:
         secret, expires, token_id = new_secret("opst_"), now + TOKEN_DAYS * 86_400_000, new_id(now)
 
         async def work(session: Session) -> None:
-            row = {"id": token_id, "hash": hashed(secret), "user_id": user["id"], "name": label[:128], "now": now, "expires_at": expires}
-            await session.execute(self._q.insert_token, row)
+            row = self._granted(secret, user["id"], expires)
+            await session.execute(self._q.insert_token, row | {"id": token_id, "name": label[:128], "now": now})
             await self._audit.record(session, _caller(user, ip), "token.create", f"token {token_id}", {"name": label[:128]}, now)
 
         await self._db.transaction(work)
@@ -104,12 +111,12 @@ class People:
 
     async def by_session(self, secret: str, ip: str, now: int) -> Caller:
         """Who holds this cookie; nobody when it is unknown, over, or its account is disabled."""
-        row = await self._db.row(self._q.session, {"hash": hashed(secret), "now": now}) if secret else None
-        return _caller(row, ip, row["hash"]) if row else nobody(ip)
+        row = await self._db.row(self._q.session, {"hash": self._seals.token(secret), "now": now}) if secret else None
+        return _caller(row, ip, row["hash"]) if row and self._genuine(row) else nobody(ip)
 
     async def by_token(self, secret: str, ip: str, now: int) -> Caller:
-        row = await self._db.row(self._q.token, {"hash": hashed(secret), "now": now}) if secret else None
-        return _caller(row, ip, row["token_id"]) if row else nobody(ip)
+        row = await self._db.row(self._q.token, {"hash": self._seals.token(secret), "now": now}) if secret else None
+        return _caller(row, ip, row["token_id"]) if row and self._genuine(row) else nobody(ip)
 
     async def sign_out(self, caller: Caller, now: int) -> None:
         async def work(session: Session) -> None:
@@ -155,6 +162,7 @@ class People:
 
         async def work(session: Session) -> None:
             row = {"id": user["id"], "password_hash": password_hash, "initial": int(initial), "now": now}
+            row["seal"] = self._seal({**user, "password_hash": password_hash})
             await session.execute(self._q.set_password, row)
             await session.execute(self._q.delete_sessions_of_user, {"user_id": user["id"]})
             await session.execute(self._q.revoke_tokens_of_user, {"user_id": user["id"], "now": now})
@@ -164,7 +172,24 @@ class People:
 
     async def _insert(self, session: Session, name: str, password_hash: str, role: str, initial: bool, now: int) -> None:
         row = {"id": new_id(now), "name": name, "password_hash": password_hash, "initial": int(initial), "role": role, "now": now}
-        await session.execute(self._q.insert_user, row)
+        await session.execute(self._q.insert_user, row | {"seal": self._seal(row | {"disabled_at": None})})
+
+    def _seal(self, user: Row) -> str:
+        return self._seals.of("user", *(user[name] for name in _SEALED))
+
+    def _granted(self, secret: str, user_id: str, expires_at: int) -> Row:
+        """What sessions and tokens have in common."""
+        token = self._seals.token(secret)
+        seal = self._seals.of("grant", token, user_id, expires_at)
+        return {"hash": token, "user_id": user_id, "expires_at": expires_at, "seal": seal}
+
+    def _genuine(self, row: Row) -> bool:
+        """Whether a session or token, and its user, are as the manager wrote them."""
+        granted = self._seals.holds(row["grant_seal"], "grant", row["hash"], row["id"], row["expires_at"])
+        if granted and self._seals.holds(row["seal"], "user", *(row[name] for name in _SEALED)):
+            return True
+        log.error("the account %s or a session of it was changed outside the manager and is refused; reset its password here", row["name"])
+        return False
 
     async def _check(self, name: str, password: str, ip: str, now: int) -> Row:
         subjects = [f"name {name[:64]}", f"ip {ip}"]
@@ -176,7 +201,7 @@ class People:
             if user and user["name"] != name:
                 user = None  # MySQL takes "admin " for "admin", and the two are not counted as one
             good = await self._verify(user["password_hash"] if user else self._nobody_hash, password)
-            if not good or user is None or user["disabled_at"] is not None:
+            if not good or user is None or user["disabled_at"] is not None or user["seal"] != self._seal(user):
                 await self._count_failure(subjects, name, ip, now)
                 raise NotAuthenticated("name or password is wrong")
 

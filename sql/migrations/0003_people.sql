@@ -1,4 +1,5 @@
 -- People, their sessions and tokens, and the record of what they did.
+-- `seal`: an HMAC over what decides who may what, with a key that is not in here (server/seals.py).
 
 CREATE TABLE users (
   id CHAR(26) NOT NULL PRIMARY KEY,
@@ -9,7 +10,8 @@ CREATE TABLE users (
   language VARCHAR(8) NOT NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
-  disabled_at BIGINT
+  disabled_at BIGINT,
+  seal CHAR(64) NOT NULL
 );
 
 CREATE TABLE sessions (
@@ -17,7 +19,8 @@ CREATE TABLE sessions (
   user_id CHAR(26) NOT NULL,
   ip VARCHAR(64) NOT NULL,
   created_at BIGINT NOT NULL,
-  expires_at BIGINT NOT NULL
+  expires_at BIGINT NOT NULL,
+  seal CHAR(64) NOT NULL
 );
 
 CREATE INDEX sessions_by_user ON sessions (user_id);
@@ -31,7 +34,8 @@ CREATE TABLE api_tokens (
   name VARCHAR(128) NOT NULL,
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
-  revoked_at BIGINT
+  revoked_at BIGINT,
+  seal CHAR(64) NOT NULL
 );
 
 CREATE INDEX api_tokens_by_user ON api_tokens (user_id);

@@ -1,6 +1,6 @@
 -- name: insert_user
-INSERT INTO users (id, name, password_hash, password_is_initial, role, language, created_at, updated_at, disabled_at)
-VALUES (:id, :name, :password_hash, :initial, :role, '', :now, :now, NULL);
+INSERT INTO users (id, name, password_hash, password_is_initial, role, language, created_at, updated_at, disabled_at, seal)
+VALUES (:id, :name, :password_hash, :initial, :role, '', :now, :now, NULL, :seal);
 
 -- name: user_by_name
 SELECT * FROM users WHERE name = :name;
@@ -9,16 +9,17 @@ SELECT * FROM users WHERE name = :name;
 SELECT id FROM users LIMIT 1;
 
 -- name: set_password
-UPDATE users SET password_hash = :password_hash, password_is_initial = :initial, updated_at = :now WHERE id = :id;
+UPDATE users SET password_hash = :password_hash, password_is_initial = :initial, updated_at = :now, seal = :seal WHERE id = :id;
 
 -- name: set_language
 UPDATE users SET language = :language, updated_at = :now WHERE id = :id;
 
 -- name: insert_session
-INSERT INTO sessions (hash, user_id, ip, created_at, expires_at) VALUES (:hash, :user_id, :ip, :now, :expires_at);
+INSERT INTO sessions (hash, user_id, ip, created_at, expires_at, seal) VALUES (:hash, :user_id, :ip, :now, :expires_at, :seal);
 
 -- name: session
-SELECT s.hash, s.expires_at, u.id, u.name, u.role, u.language, u.password_is_initial
+SELECT s.hash, s.expires_at, s.seal AS grant_seal, u.id, u.name, u.role, u.language, u.password_is_initial, u.password_hash,
+  u.disabled_at, u.seal
 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.hash = :hash AND s.expires_at > :now AND u.disabled_at IS NULL;
 
@@ -32,11 +33,12 @@ DELETE FROM sessions WHERE user_id = :user_id;
 DELETE FROM sessions WHERE expires_at <= :now;
 
 -- name: insert_token
-INSERT INTO api_tokens (id, hash, user_id, name, created_at, expires_at, revoked_at)
-VALUES (:id, :hash, :user_id, :name, :now, :expires_at, NULL);
+INSERT INTO api_tokens (id, hash, user_id, name, created_at, expires_at, revoked_at, seal)
+VALUES (:id, :hash, :user_id, :name, :now, :expires_at, NULL, :seal);
 
 -- name: token
-SELECT t.id AS token_id, u.id, u.name, u.role, u.language
+SELECT t.id AS token_id, t.hash, t.expires_at, t.seal AS grant_seal, u.id, u.name, u.role, u.language, u.password_hash,
+  u.disabled_at, u.seal
 FROM api_tokens t JOIN users u ON u.id = t.user_id
 WHERE t.hash = :hash AND t.expires_at > :now AND t.revoked_at IS NULL AND u.disabled_at IS NULL;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -133,3 +134,37 @@ async def test_a_name_with_a_space_behind_it_is_another_name(manager: Manager) -
     """MySQL compares as if it were the same: then guesses would not be counted."""
     with pytest.raises(NotAuthenticated):
         await manager.services.people.sign_in("admin ", manager.password, "192.0.2.8", manager.time())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE users SET role = 'admin' WHERE name = 'vera'",
+        "UPDATE users SET password_hash = (SELECT hash FROM (SELECT password_hash AS hash FROM users WHERE name = 'admin') a) "
+        "WHERE name = 'vera'",
+        "UPDATE api_tokens SET user_id = (SELECT id FROM users WHERE name = 'admin')",
+        "UPDATE sessions SET user_id = (SELECT id FROM users WHERE name = 'admin')",
+        "UPDATE api_tokens SET expires_at = expires_at + 1",
+    ],
+)
+async def test_whoever_writes_to_the_database_gains_no_rights(manager: Manager, change: str) -> None:
+    people = manager.services.people
+    await people.create(manager.admin, "vera", "a long enough one", "viewer", manager.time())
+    token = await people.issue_token("vera", "a long enough one", "script", "", manager.time())
+    session = await people.sign_in("vera", "a long enough one", "", manager.time())
+    assert (await people.by_token(token.secret, "", manager.time())).role == "viewer"
+    await manager.db.transaction(lambda found: found.raw_statement(change))
+    roles = {
+        (await people.by_token(token.secret, "", manager.time())).role,
+        (await people.by_session(session.secret, "", manager.time())).role,
+    }
+    assert "admin" not in roles
+    assert "anonymous" in roles
+
+
+async def test_a_session_made_in_the_database_is_nobodys(manager: Manager) -> None:
+    secret = "s_of-my-own"
+    row = {"hash": hashlib.sha256(secret.encode()).hexdigest(), "user_id": manager.admin.id, "ip": "", "now": manager.time()}
+    row |= {"expires_at": manager.time() + 1000, "seal": "0" * 64}
+    await manager.db.transaction(lambda session: session.execute(manager.db.q.people.insert_session, row))
+    assert (await manager.services.people.by_session(secret, "", manager.time())).role == "anonymous"
