@@ -16,8 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one verb and gives the exit code; an operator's error is one line on stderr, never a traceback."""
     options = _options(arguments)
     try:
-        return {"run": _run, "enroll": _enroll, "check-config": _check, "status": _status}[options["verb"]](options)
+        return {"run": _run, "enroll": _enroll, "renew": _renew, "check-config": _check, "status": _status}[options["verb"]](options)
     except HostError as problem:
+        if wait := getattr(problem, "retry_after", 0):
+            print(f"Retry-After: {wait:.0f}")  # for the daemon, which started this
         print(problem, file=sys.stderr)
         return 2 if isinstance(problem, ConfigError) else int(getattr(problem, "exit_code", 1))
     except OSError as problem:
@@ -36,6 +38,7 @@ def _options(arguments: list[str] | None) -> dict[str, Any]:
     for name, text in (
         ("run", "run until SIGTERM; enrols first where needed"),
         ("enroll", "make this host a node of the manager in the configuration, and end"),
+        ("renew", "get this node a new certificate now, and end; the daemon does it by itself in time"),
         ("check-config", "check the configuration, and end"),
         ("status", "ask the running daemon how it stands"),
     ):
@@ -58,6 +61,15 @@ def _enroll(options: dict[str, Any]) -> int:
     settings = config_file.load(options["config"])
     found = enroll.enroll(settings)
     print(f"this host is node {found.name} ({found.node_id}) of {settings.manager.address}")
+    return 0
+
+
+def _renew(options: dict[str, Any]) -> int:
+    from host.daemon import config_file, renew
+    from host.lib.clock import SystemClock
+
+    ends = renew.renew(config_file.load(options["config"]), SystemClock())
+    print(f"this host has a new certificate, which ends on {ends:%Y-%m-%d}; the daemon uses it when it is started again")
     return 0
 
 

@@ -31,14 +31,18 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Manager:
-    """`address` is `host:port`. Without `ca_file` the manager is known by the pin in the enrolment token.
+    """`address` is `host:port`, or several of them with commas between, the first one first: one that works is kept, after
+    a failure the next one is tried. `proxy` is `http://[user:password@]host:port` (HTTP CONNECT). Without `ca_file` the
+    manager is known by the pin in the enrolment token.
 
     `heartbeat_interval`: the agent's state is told at least that often. `reconnect_interval` and
     `reconnect_max` bound the jittered wait after a failure. `timeout` is for each answer.
     """
 
-    address: str
+    address: str = field(metadata={"listed": True})
     ca_file: str = ""
+    proxy: str = field(default="", repr=False)
+    proxy_password_file: str = ""
     enrolment_token: str = field(default="", repr=False)
     enrolment_token_file: str = ""
     heartbeat_interval: float = seconds(60, 10, 300)
@@ -46,14 +50,6 @@ class Manager:
     reconnect_max: float = seconds(30, 1, 600)
     timeout: float = seconds(30, 1, 300)
     labels: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def host(self) -> str:
-        return split_address(self.address)[0]
-
-    @property
-    def port(self) -> int:
-        return split_address(self.address)[1]
 
 
 @dataclass(frozen=True)
@@ -170,6 +166,11 @@ def split_address(address: str) -> tuple[str, int]:
     if not parts.hostname or not parts.port or address != parts.netloc or "@" in address or not address.isascii():
         raise ValueError(address)
     return parts.hostname, parts.port
+
+
+def addresses(text: str) -> list[tuple[str, int]]:
+    """One or more of them, with commas between. Raises ValueError."""
+    return [split_address(one.strip()) for one in text.split(",")]
 
 
 def to_plain(config: Config) -> dict[str, Any]:

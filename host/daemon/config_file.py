@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from host.daemon.config import Config, split_address
+from host.daemon import proxy
+from host.daemon.config import Config, addresses
 from host.lib import settings
 from host.lib.errors import ConfigError
 
@@ -26,9 +27,17 @@ def _check(config: Config, name: str) -> None:
         return ConfigError("D1002", f"{name}: {key}: {what}", mend)
 
     try:
-        split_address(config.manager.address)
-    except ValueError:
-        raise wrong("manager.address", f"{config.manager.address!r} is not host:port", "write it as manager.example.com:8443") from None
+        addresses(config.manager.address)
+    except ValueError as problem:
+        raise wrong("manager.address", f"{str(problem)!r} is not host:port", "write it as manager.example.com:8443") from None
+    try:
+        way = proxy.parse(config.manager.proxy)
+    except ValueError as problem:
+        raise wrong("manager.proxy", str(problem), "write it as http://proxy.example.com:3128") from None
+    if config.manager.proxy_password_file and (way is None or not way.user or way.password):
+        raise wrong(
+            "manager.proxy_password_file", "it needs a manager.proxy with a user and without a password", "write http://user@host:port"
+        )
     if config.manager.enrolment_token and config.manager.enrolment_token_file:
         raise wrong("manager", "enrolment_token and enrolment_token_file are both given", "remove one of them")
     if config.manager.reconnect_max < config.manager.reconnect_interval:

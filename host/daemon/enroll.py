@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import time
 import warnings
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,10 @@ import requests
 import tenacity
 import urllib3
 
-from host.daemon import enroll_keys, facts, identity
+from host.daemon import enroll_keys, facts, identity, proxy
 from host.daemon.config import Config, Manager
 from host.daemon.enrolling import TEMPORARY
+from host.daemon.link_errors import retry_after_of
 from host.lib.errors import LinkError
 from host.lib.files import make_private_folder, write_atomically
 from host.wire import codec
@@ -31,12 +34,27 @@ from host.wire.protocol import CA_PATH, ENROLL_PATH, PROTOCOL
 
 _TOKEN = re.compile(r"ops1\.[A-Za-z0-9_-]+\.([0-9a-f]{64})")
 ATTEMPTS = 3
+LONGEST_WAIT = 10.0
+"""Seconds of a `Retry-After` that this process waits for; a longer one is the daemon's to wait."""
 
 
 class Temporary(LinkError):
     """Trying again later may help: the manager cannot be reached, or says so itself."""
 
     exit_code = TEMPORARY
+
+    def __init__(self, code: str, what: str, mend: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(code, what, mend)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where to ask, and how: `base` is https://host:port."""
+
+    base: str
+    timeout: float
+    proxy: proxy.Proxy | None = None
 
 
 def enroll(config: Config) -> identity.Identity:
@@ -52,15 +70,27 @@ def enroll(config: Config) -> identity.Identity:
     try:
         make_private_folder(folder, 0o700)
         key = enroll_keys.load_or_make_key(folder / "node.key")
-        base = f"https://{config.manager.address}"
-        ca = trusted_ca(config.manager, token, base)
         about = facts.gather(config.manager.labels)
         request = EnrollRequest(PROTOCOL, token, enroll_keys.request_for(key, about.hostname), about, facts.fingerprint())
-        answer = _ask(base, request, ca, config.manager.timeout)
+        answer, ca = _ask_one_of(config.manager, token, request)
         _check(answer, key, ca)
         return _write(folder, answer)
     except OSError as problem:
         raise LinkError("D2002", f"the identity cannot be written: {problem}", "check daemon.work_dir and the free space") from problem
+
+
+def _ask_one_of(manager: Manager, token: str, request: EnrollRequest) -> tuple[EnrollAnswer, str]:
+    """The answer and the CA of the first address that has one; a refusal speaks for all of them."""
+    problem: Temporary | None = None
+    for one in manager.address.split(","):
+        edge = Edge(f"https://{one.strip()}", manager.timeout, proxy.of(manager.proxy, manager.proxy_password_file))
+        try:
+            ca = trusted_ca(manager, token, edge)
+            return _ask(edge, request, ca), ca
+        except Temporary as again:
+            problem = again
+    assert problem is not None, "a configuration has an address"
+    raise problem
 
 
 def read_token(manager: Manager) -> str:
@@ -81,14 +111,15 @@ def read_token(manager: Manager) -> str:
     return token
 
 
-def trusted_ca(manager: Manager, token: str, base: str) -> str:
+def trusted_ca(manager: Manager, token: str, edge: Edge) -> str:
     """The manager's CA (PEM): the configured file, else fetched unverified and held against the token's pin."""
     if manager.ca_file:
         try:
             return Path(manager.ca_file).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as problem:
             raise LinkError("D2002", f"manager.ca_file: {problem}", "give the PEM file of the manager's CA") from problem
-    response = _send("GET", base + CA_PATH, timeout=manager.timeout, verify=False)
+    base = edge.base
+    response = _send("GET", edge, CA_PATH, verify=False)
     pem = _pem_in(response)
     match = _TOKEN.fullmatch(token)
     try:
@@ -113,12 +144,12 @@ def _pem_in(response: requests.Response) -> str:
         return ""  # no certificate: the caller refuses it
 
 
-def _ask(base: str, request: EnrollRequest, ca: str, timeout: float) -> EnrollAnswer:
+def _ask(edge: Edge, request: EnrollRequest, ca: str) -> EnrollAnswer:
     # requests wants the CA as a file; it is not yet proved to belong to an identity, so it goes elsewhere first.
     with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="ascii") as file:
         file.write(ca)
         file.flush()
-        response = _send("POST", base + ENROLL_PATH, timeout=timeout, verify=file.name, data=codec.dumps(request))
+        response = _send("POST", edge, ENROLL_PATH, verify=file.name, data=codec.dumps(request))
     try:
         return codec.build(EnrollAnswer, response.json()["data"])
     except (ValueError, KeyError, TypeError) as problem:
@@ -127,26 +158,38 @@ def _ask(base: str, request: EnrollRequest, ca: str, timeout: float) -> EnrollAn
         ) from problem
 
 
-def _send(method: str, url: str, *, timeout: float, verify: bool | str, data: bytes | None = None) -> requests.Response:
+def _send(method: str, edge: Edge, path: str, *, verify: bool | str, data: bytes | None = None) -> requests.Response:
     """One request, with a few tries while the reason is temporary; gives an answer of HTTP 2xx."""
     retry = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(Temporary),
+        retry=tenacity.retry_if_exception(lambda problem: isinstance(problem, Temporary) and problem.retry_after <= LONGEST_WAIT),
         stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=0.3, max=3),
+        wait=_patience,
         reraise=True,
     )
-    return retry(_send_once, method, url, timeout, verify, data)
+    return retry(_send_once, method, edge, path, verify, data)
 
 
-def _send_once(method: str, url: str, timeout: float, verify: bool | str, data: bytes | None) -> requests.Response:
+def _patience(state: tenacity.RetryCallState) -> float:
+    problem = state.outcome.exception() if state.outcome else None
+    return _JITTER(state) + (problem.retry_after if isinstance(problem, Temporary) else 0.0)
+
+
+_JITTER = tenacity.wait_random_exponential(multiplier=0.3, max=3)
+
+
+def _send_once(method: str, edge: Edge, path: str, verify: bool | str, data: bytes | None) -> requests.Response:
     headers = {"Content-Type": "application/json"}
-    where = url.split("/node/")[0]
+    where, url, timeout = edge.base, edge.base + path, edge.timeout
     try:
         with warnings.catch_warnings(), requests.Session() as session:
             # Unverified is meant here, and only for a CA that is then held against the pin.
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
             session.trust_env = False  # the CA bundle of an environment must not replace the pinned one
+            if edge.proxy:
+                session.proxies = {"https": edge.proxy.url}
             response = session.request(method, url, data=data, headers=headers, timeout=timeout, verify=verify, allow_redirects=False)
+    except requests.exceptions.ProxyError as problem:
+        raise _by_proxy(edge, problem) from problem
     except requests.exceptions.SSLError as problem:
         text = str(problem)
         if "match" in text or "not valid for" in text:
@@ -165,11 +208,22 @@ def _send_once(method: str, url: str, timeout: float, verify: bool | str, data: 
     if response.status_code // 100 == 2:
         return response
     reason = _message(response)
+    wait = retry_after_of(response.headers.get("Retry-After"), time.time())
     if response.status_code in (408, 425, 429) or response.status_code >= 500:
-        raise Temporary("D2002", f"{where} cannot enrol this host now: {reason}")
+        raise Temporary("D2002", f"{where} cannot enrol this host now: {reason}", retry_after=wait)
     raise LinkError(
         "D2002", f"{where} refused the enrolment: {reason}", "make a new token on the manager" if response.status_code in (401, 403) else ""
     )
+
+
+def _by_proxy(edge: Edge, problem: BaseException) -> Temporary:
+    assert edge.proxy is not None
+    target = edge.base.removeprefix("https://")
+    status = re.search(r"Tunnel connection failed: (\d{3})", str(problem))
+    if status:
+        said = proxy.refusal(int(status[1]), edge.proxy, target)
+        return Temporary(said.code, said.what, said.mend)
+    return Temporary("D2001", f"the proxy at {edge.proxy.where} cannot be reached ({_cause(problem)})", "check manager.proxy")
 
 
 def _cause(problem: BaseException) -> str:

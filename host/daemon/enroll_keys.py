@@ -18,6 +18,8 @@ AGENT_NAMES = ("localhost",)
 AGENT_ADDRESSES = ("127.0.0.1", "::1")
 AGENT_YEARS = 20
 
+Key = ec.EllipticCurvePrivateKey
+
 
 def load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """The P-256 key in `path`; it is made and on disk before anybody is asked, so that a repeated enrolment is of the same key."""

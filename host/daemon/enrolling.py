@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from host.daemon import identity
 from host.daemon.identity import Identity
@@ -26,26 +27,38 @@ TEMPORARY = 75
 AFTER_REFUSAL = 60.0
 """Seconds until a refused enrolment is tried again: somebody may have put a new token into the configuration."""
 
-Run = Callable[[], tuple[int, str]]
+RETRY_AFTER = "Retry-After: "
+"""How the short-lived process says on stdout that the manager asked for a wait, in seconds."""
+
+
+class Tried(NamedTuple):
+    """Exit code and last line of one try; `retry_after` is the least wait in seconds until the next."""
+
+    code: int
+    line: str
+    retry_after: float = 0.0
+
+
+Run = Callable[[], Tried]
 
 
 def obtain(work_dir: Path, run: Run, backoff: Backoff, stop: threading.Event) -> Identity | None:
-    """The identity, as soon as there is one; None when `stop` came first. `run` gives exit code and the last line of one try."""
+    """The identity, as soon as there is one; None when `stop` came first. `run` is one try."""
     while not stop.is_set():
         try:
             found = identity.load(work_dir)
             if found:
                 return found
-            code, line = run()
+            code, line, wait = run()
         except LinkError as problem:
-            code, line = 1, str(problem)
+            code, line, wait = Tried(1, str(problem))
         if code == 0:
             backoff.reset()
             continue
         if stop.is_set():
             break
         if code == TEMPORARY:
-            delay = backoff.next()
+            delay = backoff.next(floor=wait)
             log.warning("%s (next try in %.0f s)", line, delay)
         else:
             delay = AFTER_REFUSAL
@@ -54,26 +67,30 @@ def obtain(work_dir: Path, run: Run, backoff: Backoff, stop: threading.Event) ->
     return None
 
 
-def runner(config_path: Path, stop: threading.Event) -> Run:
-    """Runs `ops-daemon enroll` with this interpreter; it is ended when `stop` is set."""
+def runner(config_path: Path, stop: threading.Event, verb: str = "enroll") -> Run:
+    """Runs `ops-daemon enroll`, or `renew`, with this interpreter; it is ended when `stop` is set."""
 
-    def run() -> tuple[int, str]:
+    def run() -> Tried:
         folder = str(Path(__file__).resolve().parents[2])
         path = os.environ.get("PYTHONPATH")
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{path}" if path else folder}
-        command = [sys.executable, "-m", "host.daemon", "enroll", "--config", str(config_path)]
+        command = [sys.executable, "-m", "host.daemon", verb, "--config", str(config_path)]
         # Nothing in the command line comes from outside: this interpreter, this module, our own configuration file.
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         ) as process:
             while True:
                 try:
-                    _, errors = process.communicate(timeout=0.2)
+                    said, errors = process.communicate(timeout=0.2)
                     break
                 except subprocess.TimeoutExpired:
                     if stop.is_set():
                         process.kill()
         lines = errors.decode("utf-8", "replace").strip().splitlines()
-        return process.returncode, lines[-1] if lines else f"D2002 ops-daemon enroll ended with {process.returncode} and said nothing"
+        asked = [line.removeprefix(RETRY_AFTER) for line in said.decode("utf-8", "replace").splitlines() if line.startswith(RETRY_AFTER)]
+        wait = float(asked[-1]) if asked and asked[-1].isdigit() else 0.0
+        if lines:
+            return Tried(process.returncode, lines[-1], wait)
+        return Tried(process.returncode, f"D2002 ops-daemon {verb} ended with {process.returncode} and said nothing", wait)
 
     return run

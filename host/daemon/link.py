@@ -3,7 +3,8 @@
 Promised: TLS 1.2 or newer, the other side's certificate checked against the one pinned CA and for its name; every
 wait is bounded, every answer limited in size; a failure is a `LinkFailure` of one line. A call that finds its idle
 connection dropped is made once more on a new one, if the caller says that it is safe to repeat.
-One call at a time; `abort` may come from another thread.
+Where the connection leads is the `Route`'s, which also learns how it went.
+One call at a time; `abort` and `shut` may come from another thread at any moment.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from host.daemon import aligned
+from host.daemon.dial import PatientSocket
 from host.daemon.link_errors import LinkFailure, from_exception, from_status, retry_after_of
+from host.daemon.route import Route
 from host.lib.clock import Clock
 
 MAX_ANSWER = 8 * 1024 * 1024
@@ -34,29 +37,6 @@ class Answer:
     data: Any
 
 
-class _Context(ssl.SSLContext):
-    """Names are ASCII here (`config.split_address`), so the codec for others, a megabyte of tables, is never loaded."""
-
-    def _encode_hostname(self, hostname: str) -> str:
-        return hostname
-
-
-def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-    """A client's context that trusts `ca` (PEM) and nothing else. Raises LinkFailure when a file is no use."""
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(cafile=str(ca))
-        if certificate and key:
-            context.load_cert_chain(str(certificate), str(key))
-    except (OSError, ssl.SSLError) as problem:
-        files = ", ".join(str(path) for path in (ca, certificate, key) if path)
-        raise LinkFailure(
-            "D2001", f"the identity cannot be read ({problem.strerror or problem}): {files}", "enrol this host again"
-        ) from problem
-    return context
-
-
 def gzipped(body: bytes) -> bytes:
     """`body` in gzip's format, without importing gzip."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
@@ -64,11 +44,11 @@ def gzipped(body: bytes) -> bytes:
 
 
 class Link:
-    """`who` is "manager" or "agent", for messages. `timeout` in seconds, for connecting and for each answer."""
+    """`timeout` in seconds, for connecting and for each answer."""
 
-    def __init__(self, who: str, host: str, port: int, context: ssl.SSLContext, timeout: float, clock: Clock) -> None:
-        self._who, self._host, self._port, self._context, self._timeout, self._clock = who, host, port, context, timeout, clock
-        self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    def __init__(self, route: Route, timeout: float, clock: Clock) -> None:
+        self._route, self._timeout, self._clock = route, timeout, clock
+        self._plan = route.plan()
         self._connection: http.client.HTTPSConnection | None = None
         self._socket: socket.socket | None = None
         self._aborted = self._shut = False
@@ -87,32 +67,49 @@ class Link:
 
         Raises LinkFailure; Rejected for a status of 400 and above.
         """
-        self._aborted = False
-        if self._shut:
-            raise LinkFailure("D2001", f"the connection to the {self._who} is closed for good")
-        patience = self._timeout + extra_wait
         sent = {"Content-Type": "application/json", **(headers or {})}
+        patience = self._timeout + extra_wait
         try:
-            response = self._send(method, path, body, sent, patience, repeatable)
-            data = self._read(response, patience)
+            answer = self._call(method, path, body, sent, patience, repeatable)
+        except LinkFailure as problem:
+            if self._aborted or self._shut:
+                raise
+            plan, renewed = self._plan, not self._route.is_current(self._plan)
+            if not (problem.certificate and renewed and repeatable):
+                self._route.failed(plan, problem)
+                raise
+            # A new certificate came into use while this was under way with the one before it, which ended by that.
+            self.close()
+            answer = self._call(method, path, body, sent, patience, repeatable)
+        self._route.worked(self._plan)
+        return answer
+
+    def _call(self, method: str, path: str, body: bytes, headers: Mapping[str, str], patience: float, repeatable: bool) -> Answer:
+        try:
+            response = self._send(method, path, body, headers, patience, repeatable)
+            data = self._read(response)
         except LinkFailure:
             self.close()
             raise
         except (OSError, ValueError, http.client.HTTPException) as problem:
             # ValueError: the socket was shut down under a read by `abort`.
             self.close()
-            raise from_exception(problem, self._who, self._where, patience) from problem
+            raise from_exception(problem, self._plan.who, self._plan.where, patience) from problem
         if response.will_close:
             self.close()
         return self._judge(response, data)
 
+    def arm(self) -> None:
+        """Forgets an `abort` so far: what comes from now on ends the next call, also when that has not begun yet."""
+        self._aborted = False
+
+    @property
+    def was_aborted(self) -> bool:
+        return self._aborted or self._shut
+
     def limit(self, timeout: float) -> None:
         """From now on at most this timeout, in seconds: the process is about to end."""
         self._timeout = min(self._timeout, timeout)
-
-    @property
-    def is_shut(self) -> bool:
-        return self._shut
 
     def shut(self) -> None:
         """Ends a call that is under way in another thread, and lets no other begin: for the end of the process."""
@@ -139,6 +136,9 @@ class Link:
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], patience: float, repeatable: bool
     ) -> http.client.HTTPResponse:
         connection, fresh = self._connection, False
+        if connection is not None and not self._route.is_current(self._plan):
+            self.close()
+            connection = None
         if connection is None:
             connection, fresh = self._connect(), True
         try:
@@ -151,40 +151,44 @@ class Link:
             return self._exchange(self._connect(), method, path, body, headers, patience)
 
     def _connect(self) -> http.client.HTTPSConnection:
-        connection = http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
-        # A name given as bytes is not run through the codec for international names either.
-        plain = socket.create_connection((self._host.encode("ascii"), self._port), self._timeout)  # type: ignore[arg-type]
-        try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.sock = self._context.wrap_socket(plain, server_hostname=self._host)
-        except BaseException:
-            plain.close()
-            raise
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        plan = self._plan = self._route.plan()
+        connection = http.client.HTTPSConnection(plan.host, plan.port, timeout=self._timeout, context=plan.context)
+        secured = aligned.connect(plan, self._timeout, self._clock, self._watch)
+        connection.sock = secured
+        secured.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE:
             if hasattr(socket, name):
-                connection.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        self._connection, self._socket = connection, connection.sock
+                secured.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._connection = connection
+        self._watch(secured)
         return connection
 
-    @staticmethod
+    def _watch(self, current: socket.socket) -> None:
+        """Ends the call when it was aborted. The socket is shown first and then looked at: `abort` does it the other way
+        round, so whichever comes second sees the other."""
+        self._socket = current
+        if self._aborted or self._shut:
+            how = "is closed for good" if self._shut else "was ended from this side"
+            raise LinkFailure("D2001", f"the connection to the {self._plan.who} {how}")
+
     def _exchange(
-        connection: http.client.HTTPSConnection, method: str, path: str, body: bytes, headers: Mapping[str, str], patience: float
+        self, connection: http.client.HTTPSConnection, method: str, path: str, body: bytes, headers: Mapping[str, str], patience: float
     ) -> http.client.HTTPResponse:
-        connection.sock.settimeout(patience)
+        secured = connection.sock
+        assert isinstance(secured, PatientSocket)
+        self._watch(secured)
+        secured.settimeout(patience)
+        secured.until = self._clock.monotonic() + patience
         connection.request(method, path, body=body, headers=dict(headers))
         return connection.getresponse()
 
-    def _read(self, response: http.client.HTTPResponse, patience: float) -> bytes:
-        deadline = self._clock.monotonic() + patience
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
         parts: list[bytes] = []
         size = 0
         while part := response.read(65536):
             size += len(part)
             if size > MAX_ANSWER:
-                raise LinkFailure("D2001", f"the {self._who} at {self._where} answered more than {MAX_ANSWER} bytes")
-            if self._clock.monotonic() > deadline:  # one that drips its answer may not hold this thread for ever
-                raise TimeoutError
+                raise LinkFailure("D2001", f"the {self._plan.who} at {self._plan.where} answered more than {MAX_ANSWER} bytes")
             parts.append(part)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
@@ -200,11 +204,13 @@ class Link:
             code, message = envelope.get("code"), envelope.get("message")
             wait = retry_after_of(response.headers.get("Retry-After"), self._clock.now() / 1000)
             words = message if isinstance(message, str) else ""
-            raise from_status(response.status, code if isinstance(code, int) else None, words, self._who, self._where, wait)
+            raise from_status(response.status, code if isinstance(code, int) else None, words, self._plan.who, self._plan.where, wait)
         if response.status >= 300 or data is _NOT_JSON or (data is None and response.status != 204):
             what = f"HTTP {response.status}" if response.status >= 300 else "something that is not JSON"
             raise LinkFailure(
-                "D2001", f"the {self._who} at {self._where} answered {what}", "check the address: another program may listen there"
+                "D2001",
+                f"the {self._plan.who} at {self._plan.where} answered {what}",
+                "check the address: another program may listen there",
             )
         return Answer(response.status, data)
 

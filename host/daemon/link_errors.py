@@ -18,25 +18,27 @@ MAX_RETRY_AFTER = 3600.0
 
 # OpenSSL's X509_V_ERR_*: which sentence fits.
 _WRONG_NAME = (62, 63, 64)
-_WRONG_TIME = (9, 10)
+WRONG_TIME = (9, 10)
+_SELF_SIGNED = (18,)
+_WRONG_PURPOSE = (26,)
 
 # The TLS alert that would say why is lost when the connection is reset right behind it.
 _CLOSED = "it may be restarting, or not take this host's certificate; its log says"
 
 
 class LinkFailure(LinkError):
-    """`retry_after` is the least wait in seconds that the other side asked for, else 0."""
+    """`retry_after` is the least wait in seconds that the other side asked for, else 0. `certificate`: it does not take ours."""
 
-    def __init__(self, code: str, what: str, mend: str = "", retry_after: float = 0.0) -> None:
+    def __init__(self, code: str, what: str, mend: str = "", retry_after: float = 0.0, certificate: bool = False) -> None:
         super().__init__(code, what, mend)
-        self.retry_after = retry_after
+        self.retry_after, self.certificate = retry_after, certificate
 
 
 class Rejected(LinkFailure):
     """`status` is HTTP's, `answer` the envelope's code (None: there was no envelope), `reason` its message."""
 
     def __init__(self, code: str, what: str, mend: str, status: int, answer: int | None, reason: str, retry_after: float = 0.0) -> None:
-        super().__init__(code, what, mend, retry_after)
+        super().__init__(code, what, mend, retry_after, certificate=status == 401)
         self.status, self.answer, self.reason = status, answer, reason
 
 
@@ -46,9 +48,21 @@ def from_exception(problem: BaseException, who: str, where: str, timeout: float)
     if isinstance(problem, ssl.SSLCertVerificationError):
         if problem.verify_code in _WRONG_NAME:
             return LinkFailure("D2001", f"{at} has a certificate for another name", "use the name or address that its certificate carries")
-        if problem.verify_code in _WRONG_TIME:
+        if problem.verify_code in WRONG_TIME:
             return LinkFailure(
                 "D2001", f"the certificate of {at} is not valid at this host's time", "set this host's clock, or renew the certificate"
+            )
+        if problem.verify_code in _SELF_SIGNED:
+            return LinkFailure(
+                "D2001",
+                f"{at} has a self-signed certificate, not one of this installation's CA",
+                "it is not the manager: check the address",
+            )
+        if problem.verify_code in _WRONG_PURPOSE:
+            return LinkFailure(
+                "D2001",
+                f"{at} shows a certificate that is not for a manager, but for a host",
+                "it is not the manager: look who listens there",
             )
         return LinkFailure(
             "D2001", f"{at} has a certificate of an unknown CA ({problem.verify_message})", "it may be another installation: enrol again"
@@ -64,7 +78,9 @@ def from_exception(problem: BaseException, who: str, where: str, timeout: float)
             .replace("_", " ")
             .lower()
         )
-        return LinkFailure("D2001", f"{at} does not take this host's certificate ({what})", "enrol again with a new token")
+        return LinkFailure(
+            "D2001", f"{at} does not take this host's certificate ({what})", "enrol again with a new token", certificate=True
+        )
     if isinstance(problem, ssl.SSLError):
         return LinkFailure("D2001", f"{at} does not speak TLS as it should ({problem.reason or problem})", "check the port")
     if isinstance(problem, socket.gaierror):
@@ -90,8 +106,8 @@ def from_status(status: int, answer: int | None, reason: str, who: str, where: s
     mend = ""
     if status == 401:
         mend = "enrol this host again with a new token"
-    elif status == 426:
-        mend = "install a daemon of the manager's release"
+    elif status == 403:
+        mend = "an administrator of the manager has to change that"
     elif status >= 500:
         words = f"HTTP {status}: {reason}" if reason else words
     return Rejected(

@@ -7,7 +7,6 @@ is obeyed. Polls are safe to repeat: nothing is forgotten here before an answer 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from host.daemon import VERSION
 from host.daemon.handover import Handover
 from host.daemon.link import Link
 from host.daemon.link_errors import LinkFailure
+from host.daemon.timeline import SKEW_WORTH_A_WORD, Timeline, difference
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
 from host.wire import codec
@@ -52,23 +52,24 @@ class Poller:
         backoff: Backoff,
         facts: Callable[[], Facts],
         agent: Callable[[], tuple[str, str]],
+        timeline: Timeline | None = None,
     ) -> None:
         self._link, self._handover, self._clock, self._backoff = link, handover, clock, backoff
         self._facts, self._agent = facts, agent
+        self._timeline = timeline or Timeline(clock)
         self._facts_due = True
         self._wait = FIRST_WAIT
         self._hasty = 0
-        self._nudged = threading.Event()
+        self._told_ahead = 0
         self.contact = Contact()
 
     def nudge(self) -> None:
         """There is news for the manager: ends the poll that is held, so that the next one tells it."""
-        self._nudged.set()
         self._link.abort()
 
     def step(self) -> float:
         """One poll; gives the seconds to wait before the next."""
-        self._nudged.clear()
+        self._link.arm()  # before the account: news that comes after it ends this poll
         account = self._handover.account()
         state, version = self._agent()
         facts = self._facts() if self._facts_due else None
@@ -79,7 +80,7 @@ class Poller:
             # 204: the manager is stopping and released the poll with nothing to say.
             said = _decode(answer.data) if answer.status != 204 else None
         except LinkFailure as problem:
-            if self._nudged.is_set() or self._link.is_shut:
+            if self._link.was_aborted:
                 return 0.0  # this end hung up
             return self._failed(problem)
         if said is None:
@@ -104,8 +105,13 @@ class Poller:
         if not self.contact.connected:
             log.info("connected to the manager")
         self._backoff.reset()
+        self._timeline.learn(manager_now)
         now = self._clock.now()
-        self.contact = Contact(True, now, "", manager_now - now)
+        ahead = self._timeline.ahead
+        if abs(ahead) > SKEW_WORTH_A_WORD and abs(ahead - self._told_ahead) > SKEW_WORTH_A_WORD:
+            log.warning("D2001 %s — set it; until then the manager's time is used towards the manager", difference(ahead))
+            self._told_ahead = ahead
+        self.contact = Contact(True, now, "", ahead)
 
     def _failed(self, problem: LinkFailure) -> float:
         if str(problem) != self.contact.problem:  # once for each reason, not once for each try

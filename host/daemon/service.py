@@ -10,24 +10,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host.daemon import VERSION, enrolling, facts, loop
+from host.daemon import VERSION, enrolling, facts, loop, proxy
 from host.daemon.agent_link import AgentLink
 from host.daemon.collectors.platform import PsutilPlatform
 from host.daemon.collectors.registry import collectors
 from host.daemon.collectors.schedule import Schedule
-from host.daemon.config import Config
+from host.daemon.config import Config, addresses
+from host.daemon.dial import tls_context
 from host.daemon.forward import LogForward
 from host.daemon.handlers import Handlers
 from host.daemon.handover import Handover
 from host.daemon.identity import Identity
-from host.daemon.link import Link, tls_context
+from host.daemon.link import Link
 from host.daemon.loop import Loop
 from host.daemon.outbox import Outbox, open_outbox
 from host.daemon.poll import Poller
 from host.daemon.processes import SystemProcesses
+from host.daemon.renewing import Renewal
 from host.daemon.report import Reporter
+from host.daemon.route import Fixed, ManagerRoute
 from host.daemon.rpc import RpcServer
 from host.daemon.supervisord import Supervisord
+from host.daemon.timeline import Timeline
 from host.daemon.watch import Watch
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
@@ -89,6 +93,8 @@ class Service:
         self._identity: Identity | None = None
         self._poller: Poller | None = None
         self._handover: Handover | None = None
+        self._route: ManagerRoute | None = None
+        self._renewal: Renewal | None = None
         self._schedule: Schedule | None = None
         self._last_sample: tuple[int, Sample] | None = None
         supervisord = Supervisord(config.supervisor_socket, config.supervisor.program)
@@ -120,7 +126,7 @@ class Service:
     def status(self) -> dict[str, Any]:
         """What `ops-daemon status` shows."""
         contact, sample, state = self._poller and self._poller.contact, self._last_sample, self._watch.state
-        manager: dict[str, Any] = {"address": self._config.manager.address}
+        manager: dict[str, Any] = {"address": self._config.manager.address} | self._way()
         if contact:
             manager |= {
                 "connected": contact.connected,
@@ -143,6 +149,19 @@ class Service:
             "failing_collectors": self._schedule.failing if self._schedule else {},
         }
 
+    def _way(self) -> dict[str, Any]:
+        """How the manager is reached; for `status` and Health."""
+        if self._route is None or self._renewal is None:
+            return {}
+        used = self._route.plan()
+        return {
+            "address": used.where,
+            "proxy": used.proxy.where if used.proxy else "",
+            "failures": self._route.failures,
+            "certificate_not_after": self._renewal.not_after,
+            "renewal_problem": self._renewal.problem,
+        }
+
     # -- start ----------------------------------------------------------------------------------------------------
 
     def _start(self, name: str, step: Callable[[], float], interrupt: Callable[[], None] = lambda: None) -> None:
@@ -151,21 +170,30 @@ class Service:
 
     def _start_all(self, identity: Identity) -> None:
         manager, clock = self._config.manager, self._clock
-        context = tls_context(identity.ca, identity.certificate, identity.key)
+        timeline = Timeline(clock, identity.validity().not_before)
+        way = proxy.of(manager.proxy, manager.proxy_password_file)
+        route = self._route = ManagerRoute(addresses(manager.address), way, identity, timeline, self._renewed)
 
         def link() -> Link:
-            return Link("manager", manager.host, manager.port, context, manager.timeout, clock)
+            return Link(route, manager.timeout, clock)
 
         def backoff() -> Backoff:
             return Backoff(manager.reconnect_interval, manager.reconnect_max, random.random)
 
         agent = self._config.agent
-        relay = AgentLink(Link("agent", agent.host, agent.port, tls_context(identity.agent_certificate), AGENT_TIMEOUT, clock))
-        self._handover = Handover(relay, clock, Backoff(0.25, 5.0, random.random), self._news, lambda: self._wake("handover"))
+        relay = AgentLink(Link(Fixed("agent", agent.host, agent.port, tls_context(identity.agent_certificate)), AGENT_TIMEOUT, clock))
+        # Commands expire by the manager's clock, which made them.
+        self._handover = Handover(relay, timeline, Backoff(0.25, 5.0, random.random), self._news, lambda: self._wake("handover"))
         poll_link = link()
         labels = self._config.manager.labels
         self._poller = Poller(
-            poll_link, self._handover, clock, backoff(), lambda: facts.gather(labels, self._watch.state.version), self._watch.told_state
+            poll_link,
+            self._handover,
+            clock,
+            backoff(),
+            lambda: facts.gather(labels, self._watch.state.version),
+            self._watch.told_state,
+            timeline,
         )
         self._schedule = Schedule(collectors(self._config.collectors, PsutilPlatform()), clock)
         self._start("watch", self._watch.step)
@@ -177,6 +205,8 @@ class Service:
             self._reporters.append((reporter, lane_link))
             self._start(f"report-{lane}", lambda reporter=reporter: reporter.step(PATIENCE), self._outbox.wake_all)  # type: ignore[misc]
         self._start("poll", self._poller.step, poll_link.shut)
+        self._renewal = Renewal(identity, route, enrolling.runner(self._config_path, self._stop, "renew"), timeline, random.random)
+        self._start("renew", self._renewal.step)
 
     def _collect(self) -> float:
         assert self._schedule is not None
@@ -191,6 +221,9 @@ class Service:
 
     def _emit(self, kind: str, body: Any) -> None:
         self._outbox.append(kind, self._clock.now(), body)
+
+    def _renewed(self) -> None:
+        self._emit("event", Event("certificate_renewed", "the manager knows this host by its new certificate"))
 
     def _news(self) -> None:
         if self._poller:

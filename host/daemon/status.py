@@ -47,7 +47,13 @@ def lines(status: dict[str, Any]) -> list[str]:
         link = f"connected, last answer {_span(now - manager['last_contact'])} ago"
     else:
         link = f"not connected: {manager['problem'] or 'no answer yet'}"
-    result.append(f"manager   {manager['address']}, {link}")
+    through = f" through the proxy {manager['proxy']}" if manager.get("proxy") else ""
+    result.append(f"manager   {manager['address']}{through}, {link}")
+    if manager.get("certificate_not_after") is not None:
+        left = manager["certificate_not_after"] - now - manager.get("clock_ahead_ms", 0)
+        ends = f"ends in {_span(left)}" if left > 0 else f"ended {_span(-left)} ago"
+        trouble = manager.get("renewal_problem")
+        result.append(f"identity  the certificate {ends}" + (f"; not renewed: {trouble}" if trouble else ""))
     usage = []
     if agent.get("cpu_percent") is not None:
         usage.append(f"{agent['cpu_percent']:g} % CPU")

@@ -1,7 +1,8 @@
 """YAML file → frozen dataclasses: defaults for everything, unknown keys refused with file and line (D13).
 
 A dataclass field may carry `metadata={"min": …, "max": …, "unit": …}`; a field whose type is a
-dataclass is a section. Durations are written `60`, `60s`, `5m`, `1h` and become seconds.
+dataclass is a section; with `{"listed": True}` a text may be written as a list, joined by commas. Durations are
+written `60`, `60s`, `5m`, `1h` and become seconds.
 """
 
 from __future__ import annotations
@@ -90,6 +91,8 @@ def _value(field: Field[Any], kind: Any, value: Any, where: str, key: str) -> An
         if not match:
             raise ConfigError("D1002", f"{where}: {key}: {value!r} is not a duration", "write 30s, 5m or 1h")
         value = float(match[1]) * _SECONDS[match[2]]
+    if field.metadata.get("listed") and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        value = ",".join(value)
     fitted = _fit(kind, value)
     if fitted is None and value is not None:
         raise ConfigError("D1002", f"{where}: {key}: {value!r} is not {_name(kind)}", "correct the value")

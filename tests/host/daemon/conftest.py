@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from host.daemon.link import Link, tls_context
+from host.daemon.dial import tls_context
+from host.daemon.link import Link
+from host.daemon.route import Fixed
 from host.lib.clock import SystemClock
 from tests.host.daemon.fake_manager import Call, FakeManager, Reply
 from tests.host.daemon.pki import Authority, Pair
@@ -69,7 +71,7 @@ def link_to(pki: Pki) -> Iterator[Callable[..., Link]]:
 
     def make(port: int, timeout: float = 5.0, host: str = "127.0.0.1", ca: Path | None = None) -> Link:
         context = tls_context(ca or pki.authority.ca, pki.node.certificate, pki.node.key)
-        links.append(Link("manager", host, port, context, timeout, SystemClock()))
+        links.append(Link(Fixed("manager", host, port, context), timeout, SystemClock()))
         return links[-1]
 
     yield make

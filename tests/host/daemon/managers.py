@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from host.wire.protocol import CA_PATH, ENROLL_PATH, POLL_PATH, REPORT_PATH
@@ -52,7 +53,14 @@ class GoodManager:
         if body["token"] != self.token:
             return refusal(401, 1002, "the enrolment token is unknown")
         data = {"node_id": "N1", "name": "test-node", "certificate": self.authority.issue(body["csr"]), "ca": self.authority.ca.read_text()}
-        return Reply(data={"code": 0, "message": "ok", "data": {**data, "dispatch_key": "ab" * 32, "now": 5}, "timestamp": "x"})
+        return Reply(
+            data={
+                "code": 0,
+                "message": "ok",
+                "data": {**data, "dispatch_key": "ab" * 32, "now": time.time_ns() // 1_000_000},
+                "timestamp": "x",
+            }
+        )
 
     def _poll(self, call: Call) -> Reply:
         body = call.json
@@ -65,7 +73,7 @@ class GoodManager:
             if not fresh:
                 self.news.wait(self.hold)
                 fresh = [one for one in self.commands if one["id"] not in body["holding"]]
-        return Reply(data={"now": 5, "wait": self.hold, "commands": fresh, "facts_wanted": False})
+        return Reply(data={"now": time.time_ns() // 1_000_000, "wait": self.hold, "commands": fresh, "facts_wanted": False})
 
     def _report(self, call: Call) -> Reply:
         body = call.json
@@ -76,4 +84,4 @@ class GoodManager:
                     self.stored[key] = record["seq"]
                     self.records[body["lane"]].append(record)
             self.news.notify_all()
-            return Reply(data={"stored": self.stored.get(key, 0), "now": 5})
+            return Reply(data={"stored": self.stored.get(key, 0), "now": time.time_ns() // 1_000_000})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.daemon import config_file
-from host.daemon.config import Config, Manager, from_plain, to_plain
+from host.daemon.config import Config, Manager, addresses, from_plain, to_plain
 from host.lib.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -22,11 +22,11 @@ def load(tmp_path: Path, text: str) -> Config:
 
 def test_everything_has_a_default_but_the_managers_address(tmp_path: Path) -> None:
     config = load(tmp_path, "manager: {address: 'ops.example.com:8443'}\n")
-    assert (config.manager.host, config.manager.port) == ("ops.example.com", 8443)
+    assert addresses(config.manager.address) == [("ops.example.com", 8443)]
     assert config.collectors.disk.interval == 60
     assert config.agent.health_check.memory_threshold == 524288000
     assert config.supervisor_socket == Path("/run/ops-scaffold/supervisor.sock")
-    assert (load(tmp_path, "manager: {address: '[::1]:99'}\n").manager.host) == "::1"
+    assert addresses(load(tmp_path, "manager: {address: '[::1]:99'}\n").manager.address) == [("::1", 99)]
 
 
 def test_a_configuration_survives_being_handed_to_the_running_process(tmp_path: Path) -> None:
