@@ -20,7 +20,7 @@ REFUSED = "refused"
 INTERRUPTED = "interrupted"
 
 COMMAND: Mapping[str, frozenset[str]] = {
-    QUEUED: frozenset({ACCEPTED, STARTED, EXPIRED, CANCELED, REFUSED}),
+    QUEUED: frozenset({ACCEPTED, STARTED, EXPIRED, CANCELED, REFUSED, INTERRUPTED}),
     ACCEPTED: frozenset({STARTED, REFUSED, CANCELED, INTERRUPTED}),
     STARTED: frozenset({SUCCEEDED, FAILED, TIMED_OUT, CANCELED, INTERRUPTED}),
     SUCCEEDED: frozenset(),
@@ -32,7 +32,7 @@ COMMAND: Mapping[str, frozenset[str]] = {
     INTERRUPTED: frozenset(),
 }
 """State → the states that may follow. `queued → started` is there because the report of a start
-may overtake the poll that would have said `accepted`."""
+may overtake the poll that would have said `accepted`; `queued → interrupted` for one that the host fetched and never spoke of."""
 
 COMMAND_FINAL = frozenset(state for state, following in COMMAND.items() if not following)
 

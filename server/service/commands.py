@@ -8,12 +8,14 @@ compare-and-set along `host.wire.states.COMMAND`.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from host.wire import signing
 from host.wire.messages import Command, Refusal
+from host.wire.protocol import DAEMON_PREFIX
 from host.wire.records import Execution
 from host.wire.states import (
     ACCEPTED,
@@ -34,9 +36,12 @@ from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
 from server.ids import new_id
 from server.keys import Keys
+from server.seals import Broken
 from server.service.audit import Audit
 from server.service.page import Page
 from server.wakeups import Wakeups, execution, node
+
+log = logging.getLogger("server.commands")
 
 GRACE_MS = 600_000
 """How long past its own timeout a command may stay unheard of while its host is online."""
@@ -75,16 +80,17 @@ class Commands:
 
         async def work(session: Session) -> None:
             commands.clear()
-            await self._check_nodes(session, wanted)
+            await self.check_nodes(session, wanted)
             title = (name.strip() or script.script.strip().splitlines()[0])[:190]
-            task = {"id": task_id, "name": title, "type": "script", "content": json.dumps(content, ensure_ascii=False)}
+            # The names of its variables are kept, their values only in the locked command, until it has ended (S5).
+            shown = content | {"environment": dict.fromkeys(script.environment, "")}
+            task = {"id": task_id, "name": title, "type": "script", "content": json.dumps(shown, ensure_ascii=False)}
             await session.execute(self._q.insert_task, task | {"created_by": caller.id, "now": now})
-            rows = []
+            rows: list[Row] = []
             for node_id in wanted:
                 body = _json(asdict(ExecuteRequest(node_id, "script", content)))
-                row = self._signed(caller, node_id, "script", "/api/v1/task/execute", body, now)
-                row |= {"task_id": task_id, "target_id": None}
-                row["deadline_at"] += script.timeout * 1000
+                row = self.signed(caller, node_id, "script", "/api/v1/task/execute", body, script.timeout * 1000, now)
+                row["task_id"] = task_id
                 commands[node_id] = row["id"]
                 rows.append(row)
             await session.execute_many(self._q.insert, rows)
@@ -98,7 +104,7 @@ class Commands:
         return Submitted(task_id, dict(commands))
 
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
-        """Stop a command: at once while it is queued, and in any case by a signed request to its agent.
+        """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
 
         Returns its state now. Raises NotFound; Conflict when it has ended or is itself a cancellation.
         """
@@ -110,12 +116,14 @@ class Commands:
 
         async def work(session: Session) -> str:
             await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
-            queued = await self._move(session, command_id, row["node_id"], CANCELED, "canceled before the host had it", now, now, (QUEUED,))
-            # The order goes out in any case: the daemon may hold the command for an agent that is away, and nobody here knows it.
+            if await self._end_unfetched(session, command_id, CANCELED, "canceled before the host had it", now):
+                return CANCELED
+            if row["path"].startswith(DAEMON_PREFIX):
+                raise Conflict("the host's daemon has this order already; it cannot be called back")
             body = _json({"node_id": row["node_id"]})
-            order = self._signed(caller, row["node_id"], "cancel", f"/api/v1/task/{command_id}/cancel", body, now)
-            await session.execute(self._q.insert, order | {"task_id": None, "target_id": command_id})
-            return CANCELED if queued else str(row["state"])
+            order = self.signed(caller, row["node_id"], "cancel", f"/api/v1/task/{command_id}/cancel", body, 0, now)
+            await session.execute(self._q.insert, order | {"target_id": command_id})
+            return str(row["state"])
 
         state = await self._db.transaction(work)
         self._wakeups.wake(node(row["node_id"]))
@@ -130,7 +138,7 @@ class Commands:
         return row
 
     async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int) -> Page:
-        """Executions of tasks, newest first."""
+        """Executions of tasks and orders for daemons, newest first."""
         if state and state not in COMMAND:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
         params = {"node_id": node_id, "task_id": task_id, "state": state}
@@ -139,9 +147,31 @@ class Commands:
         return Page(rows, total["total"] if total else 0)
 
     async def mailbox(self, node_id: str, holding: Sequence[str], now: int) -> list[Command]:
-        """What waits for the node, oldest first, but for what its daemon holds already."""
-        rows = await self._db.rows(self._q.mailbox, {"node_id": node_id, "holding": holding, "now": now})
-        return [Command(row["id"], row["method"], row["path"], row["body"], json.loads(row["headers"])) for row in rows]
+        """What waits for the node, oldest first, but for what its daemon holds already.
+
+        Handed out is written before it is said: from then on only the host knows whether it was run.
+        """
+        wanted = {"node_id": node_id, "holding": holding, "now": now}
+        rows = await self._db.rows(self._q.mailbox, wanted)
+        fresh = [row["id"] for row in rows if row["handed_at"] is None]
+        if fresh:
+
+            async def work(session: Session) -> list[Row]:
+                await session.execute(self._q.hand_out, {"ids": fresh, "now": now})
+                return await session.rows(self._q.mailbox, wanted)  # again: one of them may have ended meanwhile
+
+            rows = await self._db.transaction(work)
+        return [command for row in rows if (command := await self._opened(node_id, row, now))]
+
+    async def _opened(self, node_id: str, row: Row, now: int) -> Command | None:
+        try:
+            body = self._keys.seals.unlock(row["body"], f"command {row['id']}")
+            return Command(row["id"], row["method"], row["path"], body, json.loads(row["headers"]))
+        except (Broken, ValueError) as problem:
+            log.error("%s", problem)
+            reason = "its row was changed outside the manager; it was not sent"
+            await self._db.transaction(lambda session: self._move(session, row["id"], node_id, REFUSED, reason, now, now))
+            return None
 
     async def acknowledge(self, session: Session, node_id: str, accepted: Sequence[str], refused: Sequence[Refusal], now: int) -> list[str]:
         """The host has these in its ledger, or will not run them. Returns the ids that changed."""
@@ -171,7 +201,11 @@ class Commands:
             ended = []
             for row in overdue:
                 state, reason = _end_of(row)
-                if await self._move(session, row["id"], row["node_id"], state, reason, now, now, (row["state"],)):
+                if state == EXPIRED:
+                    done = await self._end_unfetched(session, row["id"], state, reason, now)
+                else:
+                    done = await self._move(session, row["id"], row["node_id"], state, reason, now, now, (row["state"],))
+                if done:
                     ended.append(row["id"])
             return ended
 
@@ -184,7 +218,8 @@ class Commands:
         """Nodes with a command queued after `since`, by whichever manager, or retired since: their polls must look."""
         return {row["node_id"] for row in await self._db.rows(self._q.recently_queued, {"since": since})}
 
-    async def _check_nodes(self, session: Session, wanted: list[str]) -> None:
+    async def check_nodes(self, session: Session, wanted: Sequence[str]) -> None:
+        """Raises NodeUnknown, Conflict (retired or quarantined)."""
         found = {row["id"]: row for row in await session.rows(self._db.q.nodes.by_ids, {"ids": wanted})}
         for node_id in wanted:
             if node_id not in found:
@@ -193,7 +228,8 @@ class Commands:
                 row = found[node_id]
                 raise Conflict(f"the node {row['name']} is {row['state']} and takes no commands", field="nodes")
 
-    def _signed(self, caller: Caller, node_id: str, kind: str, path: str, body: str, now: int) -> Row:
+    def signed(self, caller: Caller, node_id: str, kind: str, path: str, body: str, limit: int, now: int) -> Row:
+        """A new command as a row for `insert`; it may run for `limit` ms. Belongs to no task and stops no other command."""
         command_id, expires = new_id(now), now + self._ttl_ms
         headers = signing.sign(
             self._keys.dispatch_key(node_id),
@@ -211,13 +247,19 @@ class Commands:
             "kind": kind,
             "method": "POST",
             "path": path,
-            "body": body,
+            "body": self._keys.seals.lock(body, f"command {command_id}"),
             "headers": _json(headers),
             "now": now,
             "expires_at": expires,
-            "deadline_at": expires,
+            "deadline_at": expires + limit,
+            "task_id": None,
+            "target_id": None,
             "created_by": caller.id,
         }
+
+    async def _end_unfetched(self, session: Session, command_id: str, state: str, reason: str, now: int) -> bool:
+        """End a command that its host has not fetched, so that it certainly never runs; False when it has."""
+        return await session.execute(self._q.end_unfetched, {"id": command_id, "state": state, "reason": reason, "now": now}) == 1
 
     async def _move(
         self,
@@ -244,7 +286,7 @@ class Commands:
 
 
 def _end_of(row: Row) -> tuple[str, str]:
-    if row["state"] == QUEUED:
+    if row["state"] == QUEUED and row["handed_at"] is None:
         return EXPIRED, "the host did not fetch it in time; it was never run"
     if row["node_state"] == RETIRED:
         return INTERRUPTED, "the node was retired before it told how this ended"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from host.wire.messages import Facts
-from host.wire.states import CANCELED, COMMAND, NODE, ONLINE, RETIRED, may_follow
+from host.wire.states import CANCELED, NODE, ONLINE, RETIRED, may_follow
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, NodeUnknown
@@ -17,6 +17,8 @@ from server.service.page import Page
 from server.wakeups import Wakeups, node
 
 LOG_LINES = 200
+CONFIGURATION_EVENT = "configuration"
+CONFIGURATIONS = 50
 
 
 class Nodes:
@@ -55,6 +57,12 @@ class Nodes:
         """How it stands with the node's daemon: `health` decoded, configuration in force. Empty when it has told nothing yet."""
         row = await self._db.row(self._db.q.reports.daemon, {"node_id": node_id})
         return {**row, "health": json.loads(row["health"])} if row else {}
+
+    async def configurations(self, node_id: str) -> list[Row]:
+        """Which configuration came in force when, newest first: `at`, `hash`, `note`."""
+        wanted = {"node_id": node_id, "name": CONFIGURATION_EVENT, "limit": CONFIGURATIONS}
+        rows = await self._db.rows(self._db.q.reports.events_named, wanted)
+        return [{"at": row["at"], **json.loads(row["detail"])} for row in rows]
 
     async def log(self, node_id: str) -> list[Row]:
         """The newest warnings and errors that the host sent (D14)."""
@@ -96,9 +104,8 @@ class Nodes:
                 return
             await session.execute(self._db.q.enrolment.revoke_certificates, {"node_id": node_id, "now": now})
             for command in await session.rows(self._db.q.commands.open_of_node, {"node_id": node_id}):
-                change = {"id": command["id"], "node_id": node_id, "state": CANCELED, "reason": "the node was retired"}
-                change |= {"at": now, "now": now, "final": 1, "from_states": may_follow(COMMAND, CANCELED)}
-                await session.execute(self._db.q.commands.move, change)
+                change = {"id": command["id"], "state": CANCELED, "reason": "the node was retired", "now": now}
+                await session.execute(self._db.q.commands.end_unfetched, change)
             await self._audit.record(session, caller, "node.retire", f"node {node_id}", {"name": row["name"]}, now)
 
         await self._db.transaction(work)

@@ -1,4 +1,5 @@
 -- Tasks say what to do; commands are their signed deliveries, one a node; output comes back in chunks.
+-- `body` is locked (server/seals.py) and empty once the command has ended: it may hold secrets.
 
 CREATE TABLE tasks (
   id CHAR(26) NOT NULL PRIMARY KEY,
@@ -28,6 +29,7 @@ CREATE TABLE commands (
   queued_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   deadline_at BIGINT NOT NULL,
+  handed_at BIGINT,
   accepted_at BIGINT,
   started_at BIGINT,
   finished_at BIGINT,

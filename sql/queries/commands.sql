@@ -13,16 +13,24 @@ SELECT c.*, n.name AS node_name, n.state AS node_state, t.name AS task_name, t.c
 FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id WHERE c.id = :id;
 
 -- name: mailbox
-SELECT id, method, path, body, headers FROM commands
+SELECT id, method, path, body, headers, handed_at FROM commands
 WHERE node_id = :node_id AND state = 'queued' AND expires_at > :now AND id NOT IN (:holding*)
   AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = :node_id AND n.state = 'quarantined')
 ORDER BY queued_at, id LIMIT 50;
+
+-- name: hand_out
+UPDATE commands SET handed_at = :now WHERE id IN (:ids*) AND state = 'queued' AND handed_at IS NULL;
+
+-- name: end_unfetched
+UPDATE commands SET state = :state, reason = :reason, finished_at = :now, body = '', headers = ''
+WHERE id = :id AND state = 'queued' AND handed_at IS NULL;
 
 -- name: move
 UPDATE commands SET state = :state, reason = :reason,
   accepted_at = CASE WHEN :state = 'accepted' THEN :at ELSE accepted_at END,
   started_at = CASE WHEN :state = 'started' THEN :at ELSE started_at END,
   finished_at = CASE WHEN :final = 1 THEN :at ELSE finished_at END,
+  body = CASE WHEN :final = 1 THEN '' ELSE body END, headers = CASE WHEN :final = 1 THEN '' ELSE headers END,
   deadline_at = CASE WHEN :state = 'started' THEN :now + deadline_at - expires_at ELSE deadline_at END
 WHERE id = :id AND node_id = :node_id AND state IN (:from_states*);
 
@@ -32,10 +40,10 @@ UPDATE commands SET exit_code = :exit_code, exit_signal = :exit_signal, stdout_b
 WHERE id = :id AND node_id = :node_id;
 
 -- name: overdue
-SELECT c.id, c.node_id, c.state, n.state AS node_state
+SELECT c.id, c.node_id, c.state, c.handed_at, n.state AS node_state
 FROM commands c JOIN nodes n ON n.id = c.node_id
-WHERE (c.state = 'queued' AND c.expires_at <= :now)
-  OR (c.state IN ('accepted', 'started') AND c.deadline_at <= :late AND (n.state <> 'offline' OR c.deadline_at <= :forget))
+WHERE (c.state = 'queued' AND c.handed_at IS NULL AND c.expires_at <= :now)
+  OR (c.state IN ('queued', 'accepted', 'started') AND c.deadline_at <= :late AND (n.state <> 'offline' OR c.deadline_at <= :forget))
 ORDER BY c.deadline_at LIMIT 500;
 
 -- name: recently_queued
@@ -47,13 +55,13 @@ SELECT c.id, c.node_id, c.task_id, c.kind, c.state, c.reason, c.queued_at, c.acc
   c.exit_code, c.exit_signal, c.stdout_bytes, c.stderr_bytes, c.truncated, n.name AS node_name, t.name AS task_name
 FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
 WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
-  AND (:state = '' OR c.state = :state) AND c.task_id IS NOT NULL
+  AND (:state = '' OR c.state = :state) AND c.target_id IS NULL
 ORDER BY c.queued_at DESC, c.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT COUNT(*) AS total FROM commands c
 WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
-  AND (:state = '' OR c.state = :state) AND c.task_id IS NOT NULL;
+  AND (:state = '' OR c.state = :state) AND c.target_id IS NULL;
 
 -- name: open_of_node
 SELECT id FROM commands WHERE node_id = :node_id AND state = 'queued';

@@ -20,6 +20,9 @@ VALUES (:node_id, :at, :epoch, :seq, :component, :level, :logger, :message);
 INSERT INTO node_events (node_id, at, epoch, seq, name, detail)
 VALUES (:node_id, :at, :epoch, :seq, :name, :detail);
 
+-- name: events_named
+SELECT at, detail FROM node_events WHERE node_id = :node_id AND name = :name ORDER BY at DESC, seq DESC LIMIT :limit;
+
 -- name: logs_of_node
 SELECT at, component, level, logger, message FROM node_logs WHERE node_id = :node_id ORDER BY at DESC, seq DESC LIMIT :limit;
 

@@ -137,7 +137,7 @@ def test_a_queued_command_is_canceled_at_once_and_a_running_one_by_its_agent(man
     assert admin.data("POST", f"/api/v1/commands/{queued}/cancel") == {"state": "canceled"}
     assert admin.data("POST", f"/api/v1/commands/{running}/cancel") == {"state": "started"}
     orders = host.waiting()
-    assert {order.path for order in orders} == {f"/api/v1/task/{one}/cancel" for one in (queued, running)}
+    assert [order.path for order in orders] == [f"/api/v1/task/{running}/cancel"]
     order = orders[0]
     assert admin.refusal("POST", f"/api/v1/commands/{order.id}/cancel")[:2] == (409, 1001)
     host.ends(running, "canceled", None, "stopped by request")
