@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from host.lib import logs
@@ -22,11 +22,14 @@ def seconds(default: float, low: float, high: float) -> float:
 
 @dataclass(frozen=True)
 class Daemon:
-    """`work_dir` keeps identity, outbox and lock over restarts; `run_dir` holds the sockets."""
+    """`work_dir` keeps identity, outbox and lock over restarts; `run_dir` holds the sockets. `policy_file` is the host's
+    own word on what it refuses. A pushed configuration has `probation` to prove itself before the one before is restored."""
 
     log_level: str = field(default="info", metadata={"one_of": logs.LEVELS})
     work_dir: Path = Path("/var/lib/ops-scaffold")
     run_dir: Path = Path("/run/ops-scaffold")
+    policy_file: Path = Path("/etc/ops-scaffold/policy.yaml")
+    probation: float = seconds(120, 5, 3600)
 
 
 @dataclass(frozen=True)
@@ -132,14 +135,29 @@ class Collectors:
     network: NetworkCollector = field(default_factory=NetworkCollector)
     load: Collector = field(default_factory=Collector)
     process: Collector = field(default_factory=Collector)
+    gpu: Collector = field(default_factory=Collector)
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """`folder` holds them; nothing runs while it does not exist. `timeout` is for each run. `user`: whom they run as;
+    empty: as the daemon itself."""
+
+    folder: Path = Path("/etc/ops-scaffold/plugins")
+    interval: float = seconds(60, 10, 3600)
+    timeout: float = seconds(10, 1, 300)
+    user: str = ""
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """Bounds of what waits for the manager; past them the oldest samples and logs go, with a tombstone."""
+    """Bounds of what waits for the manager; past them the oldest samples and logs go, with a tombstone.
+
+    `drain_rate`: how fast a backlog of samples and logs is sent after an outage; see `host.daemon.pace`."""
 
     max_bytes: int = field(default=256 * 1024 * 1024, metadata={"min": 1024 * 1024, "max": 2**40, "unit": "bytes"})
     max_age: float = seconds(7 * 86400, 60, 366 * 86400)
+    drain_rate: float = field(default=20.0, metadata={"min": 1, "max": 10000, "unit": "records a second"})
 
 
 @dataclass(frozen=True)
@@ -150,6 +168,7 @@ class Config:
     supervisor: Supervisor = field(default_factory=Supervisor)
     collectors: Collectors = field(default_factory=Collectors)
     outbox: Outbox = field(default_factory=Outbox)
+    plugins: Plugins = field(default_factory=Plugins)
 
     @property
     def daemon_socket(self) -> Path:
@@ -158,6 +177,15 @@ class Config:
     @property
     def supervisor_socket(self) -> Path:
         return Path(self.supervisor.socket) if self.supervisor.socket else self.daemon.run_dir / "supervisor.sock"
+
+
+class InForce(NamedTuple):
+    """The file that is in force: its path, the hash of its bytes, its text without secrets, and how it came to be so."""
+
+    path: str
+    hash: str
+    text: str
+    note: str
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -184,7 +212,13 @@ def from_plain(plain: dict[str, Any]) -> Config:
     agent, collectors, folders = plain["agent"], plain["collectors"], plain["daemon"]
     return Config(
         manager=Manager(**plain["manager"]),
-        daemon=Daemon(folders["log_level"], Path(folders["work_dir"]), Path(folders["run_dir"])),
+        daemon=Daemon(
+            folders["log_level"],
+            Path(folders["work_dir"]),
+            Path(folders["run_dir"]),
+            Path(folders["policy_file"]),
+            folders["probation"],
+        ),
         agent=Agent(agent["url"], HealthCheck(**agent["health_check"]), Restart(**agent["restart"])),
         supervisor=Supervisor(**plain["supervisor"]),
         collectors=Collectors(
@@ -194,6 +228,8 @@ def from_plain(plain: dict[str, Any]) -> Config:
             network=NetworkCollector(**collectors["network"]),
             load=Collector(**collectors["load"]),
             process=Collector(**collectors["process"]),
+            gpu=Collector(**collectors["gpu"]),
         ),
         outbox=Outbox(**plain["outbox"]),
+        plugins=Plugins(**{**plain["plugins"], "folder": Path(plain["plugins"]["folder"])}),
     )

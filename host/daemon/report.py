@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 
 from host.daemon.link import Link, gzipped
 from host.daemon.link_errors import LinkFailure, Rejected
 from host.daemon.outbox import Entry, Outbox
+from host.daemon.pace import Pace
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
 from host.wire import codec
@@ -26,19 +28,31 @@ MAX_BATCH_BYTES = 128 * 1024
 
 
 class Reporter:
-    def __init__(self, lane: str, link: Link, outbox: Outbox, clock: Clock, backoff: Backoff) -> None:
+    """`pace` slows a backlog down; the urgent lane has none."""
+
+    def __init__(self, lane: str, link: Link, outbox: Outbox, clock: Clock, backoff: Backoff, pace: Pace | None = None) -> None:
+        self._pace = pace
         self.lane, self._link, self._outbox, self._clock, self._backoff = lane, link, outbox, clock, backoff
         self._most = MAX_RECORDS
         self.problem = ""
+        self.answered = False
 
     def step(self, patience: float = 0.0) -> float:
         """Sends one report, if something is there within `patience` seconds; gives the seconds to wait before the next."""
         if not self._outbox.wait(self.lane, patience):
             return 0.0
+        try:
+            return self._step()
+        except sqlite3.Error as problem:
+            # A disk that is full or read-only; what was sent is remembered in memory, and sent again only by a new process.
+            return self._failed(LinkFailure("D2003", f"the outbox failed: {problem}", "make room on the disk of work_dir"))
+
+    def _step(self) -> float:
         epoch = self._outbox.epoch
         batch = self._outbox.next_batch(self.lane, self._most, MAX_BATCH_BYTES)
         if not batch:
-            return 0.0
+            return 1.0
+        self._outbox.sending(self.lane, batch[-1].seq)
         try:
             body = gzipped(report_body(self.lane, epoch, batch))
             answer = self._link.call("POST", REPORT_PATH, body, headers={"Content-Encoding": "gzip"}, repeatable=True)
@@ -51,11 +65,14 @@ class Reporter:
             return self._failed(problem)
         self._most = min(MAX_RECORDS, self._most * 2)
         self._succeeded()
-        return self._settle(stored, batch)
+        wait = self._settle(stored, batch, epoch)
+        return max(wait, self._pace.sent(len(batch))) if self._pace else wait
 
-    def _settle(self, stored: int, batch: list[Entry]) -> float:
+    def _settle(self, stored: int, batch: list[Entry], epoch: int) -> float:
         """Deletes what is stored, and heals a difference between the manager's count and ours."""
         first, last = first_number(batch[0]), batch[-1].seq
+        if self._outbox.epoch != epoch:
+            return 0.0  # the outbox was begun anew meanwhile: the answer is about records that are not here any more
         if stored >= first - 1:
             if stored > self._outbox.last(self.lane):
                 # The manager knows numbers that were never given out here: this outbox was restored from an older copy.
@@ -64,7 +81,7 @@ class Reporter:
                     "D2003 the manager has %s records up to %d, this outbox only reached %d: a new epoch was begun", self.lane, stored, last
                 )
                 return 0.0
-            self._outbox.acknowledge(self.lane, stored)
+            self._outbox.acknowledge(self.lane, stored, epoch)
             # An answer without progress may not become a busy loop.
             return 0.0 if stored >= first else self._backoff.next()
         # The manager was restored from an older copy: what it lost, it had acknowledged, and it is gone here.
@@ -99,6 +116,7 @@ class Reporter:
     def _succeeded(self) -> None:
         if self.problem:
             log.info("%s lane: reports are taken again", self.lane)
+        self.answered = True
         self.problem = ""
         self._backoff.reset()
 

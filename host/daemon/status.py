@@ -72,11 +72,14 @@ def lines(status: dict[str, Any]) -> list[str]:
     if outbox["oldest"] is not None:
         waiting += f", the oldest for {_span(now - outbox['oldest'])}"
     result.append(f"outbox    {waiting}" + (f", {outbox['dropped']} dropped" if outbox["dropped"] else ""))
+    if outbox.get("problem"):
+        result.append(f"          the disk takes nothing ({outbox['problem']}): {outbox['held']} records are held in memory")
     if status["holding"]:
         result.append(f"commands  {len(status['holding'])} wait for the agent")
     if status["sample"]:
         result.append(f"sample    {_span(now - status['sample']['at'])} ago, took {status['sample']['took_ms']:g} ms")
     result += [f"failing   collector {name}: {reason}" for name, reason in status["failing_collectors"].items()]
+    result += [f"failing   plugin {name}: {reason}" for name, reason in status.get("plugins", {}).items() if reason]
     return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from host.daemon.outbox_file import checksum
 from host.wire import codec
 from host.wire.records import Dropped
 
@@ -22,16 +23,23 @@ _AT_ONCE = 1000
 
 def bury(db: sqlite3.Connection, lane: str, first: int, last: int, now: int, why: str) -> int:
     """Deletes what is in `first`…`last` and leaves one tombstone, merged with its neighbours; gives how many records went."""
-    gone = 0
-    reasons = [why]
-    for row in db.execute("SELECT seq, kind, body FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (lane, first - 1, last)).fetchall():
-        if row["kind"] == KIND:
-            body = json.loads(row["body"])
-            first = min(first, int(body["first"]))
-            reasons.insert(0, str(body["why"]))
-        elif row["seq"] >= first:
-            gone += 1
-    following = db.execute("SELECT seq, kind, body FROM records WHERE lane = ? AND seq > ? ORDER BY seq LIMIT 1", (lane, last)).fetchone()
+    gone = int(
+        db.execute(
+            "SELECT count(*) FROM records WHERE lane = ? AND seq BETWEEN ? AND ? AND kind != ?", (lane, first, last, KIND)
+        ).fetchone()[0]
+    )
+    # Bodies of tombstones only: those of the records may be many megabytes.
+    within = "SELECT seq, CAST(body AS BLOB) AS body FROM records WHERE lane = ? AND kind = ? AND seq BETWEEN ? AND ? ORDER BY seq"
+    before = []
+    for row in db.execute(within, (lane, KIND, first - 1, last)).fetchall():
+        body = json.loads(row["body"])
+        first = min(first, int(body["first"]))
+        before.append(str(body["why"]))
+    reasons = [*before, why]
+    following = db.execute(
+        "SELECT seq, kind, CASE kind WHEN ? THEN body END AS body FROM records WHERE lane = ? AND seq > ? ORDER BY seq LIMIT 1",
+        (KIND, lane, last),
+    ).fetchone()
     if following and following["kind"] == KIND:
         body = json.loads(following["body"])
         if int(body["first"]) <= last + 1:
@@ -40,7 +48,8 @@ def bury(db: sqlite3.Connection, lane: str, first: int, last: int, now: int, why
     # first may have moved to a neighbour's: everything in between was covered by it and is gone already.
     db.execute("DELETE FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (lane, first, last))
     body_text = codec.dumps(Dropped(first, "; ".join(dict.fromkeys(reasons))[:250])).decode()
-    db.execute("INSERT INTO records (lane, seq, kind, at, body, size) VALUES (?, ?, ?, ?, ?, ?)", (lane, last, KIND, now, body_text, SIZE))
+    row = (lane, last, KIND, now, body_text, SIZE, checksum(last, KIND, now, body_text.encode()))
+    db.execute("INSERT INTO records (lane, seq, kind, at, body, size, crc) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     return gone
 
 
@@ -59,14 +68,16 @@ def bury_bytes(db: sqlite3.Connection, lane: str, wanted: int, now: int, why: st
     return bury(db, lane, first, last, now, why) if last else 0
 
 
-def bury_older(db: sqlite3.Connection, lane: str, before: int, now: int, why: str) -> int:
-    """Buries the oldest records of the lane that were made before `before` (UTC ms), at most a portion; gives how many went."""
-    first = last = 0
+def bury_older(db: sqlite3.Connection, lane: str, before: int, now: int, why: str, upto: int) -> int:
+    """Buries the oldest records of the lane, none past `upto`, that were made before `before` (UTC ms), at most a portion;
+    gives how many went. A record counts as made no earlier than those before it, whatever the clock said at that moment."""
+    first = last = newest = 0
     rows = db.execute("SELECT seq, kind, at FROM records WHERE lane = ? ORDER BY seq LIMIT ?", (lane, _AT_ONCE))
     for row in rows:
         if row["kind"] == KIND:
             continue
-        if row["at"] >= before:
+        newest = max(newest, row["at"])
+        if newest >= before or row["seq"] > upto:
             break
         first, last = first or row["seq"], row["seq"]
     rows.close()
@@ -75,9 +86,11 @@ def bury_older(db: sqlite3.Connection, lane: str, before: int, now: int, why: st
 
 def shorten(db: sqlite3.Connection, lane: str, acknowledged: int) -> None:
     """Lets the lane's first tombstone begin behind what the manager has: those records are not lost."""
-    row = db.execute("SELECT seq, kind, body FROM records WHERE lane = ? ORDER BY seq LIMIT 1", (lane,)).fetchone()
+    first = "SELECT seq, kind, at, CASE kind WHEN ? THEN body END AS body FROM records WHERE lane = ? ORDER BY seq LIMIT 1"
+    row = db.execute(first, (KIND, lane)).fetchone()
     if row and row["kind"] == KIND:
         body = json.loads(row["body"])
         if int(body["first"]) <= acknowledged:
             text = codec.dumps(Dropped(acknowledged + 1, str(body["why"]))).decode()
-            db.execute("UPDATE records SET body = ? WHERE lane = ? AND seq = ?", (text, lane, row["seq"]))
+            crc = checksum(row["seq"], KIND, row["at"], text.encode())
+            db.execute("UPDATE records SET body = ?, crc = ? WHERE lane = ? AND seq = ?", (text, crc, lane, row["seq"]))

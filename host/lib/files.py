@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -45,14 +46,24 @@ class ProcessLock:
 
     def acquire(self) -> bool:
         """True when it is ours now; False when another process holds it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as problem:
+            if problem.errno != errno.EROFS:
+                raise
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)  # a lock needs no room and no right to write
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        try:
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.ftruncate(descriptor, len(f"{os.getpid()}\n"))
+        except OSError as problem:
+            if problem.errno not in (errno.ENOSPC, errno.EBADF, errno.EROFS, errno.EDQUOT):
+                raise
+            # The lock is held all the same; the pid in it is for messages.
         self._descriptor = descriptor
         return True
 

@@ -2,14 +2,16 @@
 
 Which file systems: those named in `mount_points`, whatever they are; when none is named, every mount but
  - the kernel's own and those in memory (`PSEUDO`: proc, sysfs, cgroup, tmpfs, …) and read-only images (squashfs, iso9660),
- - network file systems (`NETWORK`): asking a dead server for its size would hang the collector,
+ - network file systems (`NETWORK`): their size is their server's to tell, once and not by each of its clients,
  - what container engines mount for their containers (`CONTAINER_FOLDERS`, and `overlay` other than /),
  - further mounts of a device that is shown already (bind mounts): the shortest path stands for it.
+A file system that does not answer costs its own figures only, see `collectors.patience`.
 Which devices: whole disks; not loop, ram, zram, optical and floppy drives, nor dm and md, whose disks are counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +65,15 @@ def chosen(mounts: list[Any], wanted: list[str]) -> list[Any]:
     return sorted(result, key=lambda mount: str(mount.mountpoint))
 
 
-def usage(platform: Platform, wanted: list[str]) -> tuple[list[Disk], list[str]]:
-    """The file systems, and a sentence for each that could not be read: one failing mount costs that mount only."""
+def usage(platform: Platform, wanted: list[str], size_of: Callable[[str], Any]) -> tuple[list[Disk], list[str]]:
+    """The file systems, and a sentence for each that could not be read: one failing mount costs that mount only.
+    `size_of(path)` gives total, used, free and percent, or raises OSError."""
     disks: list[Disk] = []
     problems: list[str] = []
     mounts = chosen(platform.mounts(), wanted)
     for mount in mounts:
         try:
-            size = platform.disk_usage(mount.mountpoint)
+            size = size_of(mount.mountpoint)
         except OSError as problem:
             problems.append(f"{mount.mountpoint}: {problem.strerror or problem}")
             continue

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from host.daemon import config
 from host.daemon.collectors import cpu, disk, memory, network, system
+from host.daemon.collectors.patience import Patience
 from host.daemon.collectors.platform import Platform
 
 Fields = dict[str, Any]
+
+ON_CALL = math.inf
+"""The interval of a collector that is due when `Schedule.hasten` says so, and never else."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +29,8 @@ class Collector:
     collect: Callable[[float], Fields]
 
 
-def collectors(settings: config.Collectors, platform: Platform) -> list[Collector]:
-    """Those that the configuration enables."""
+def collectors(settings: config.Collectors, platform: Platform, delivered: Mapping[str, Callable[[float], Fields]] = {}) -> list[Collector]:
+    """Those that the configuration enables, and `delivered`: what other threads measured, taken along when they call for it."""
     every: list[tuple[str, bool, float, Callable[[float], Fields]]] = [
         ("cpu", settings.cpu.enabled, settings.cpu.interval, _cpu(platform)),
         ("memory", settings.memory.enabled, settings.memory.interval, lambda at: {"memory": memory.collect(platform)}),
@@ -36,9 +42,10 @@ def collectors(settings: config.Collectors, platform: Platform) -> list[Collecto
             settings.load.interval,
             lambda at: {"load": system.load(platform), "uptime": system.uptime(platform)},
         ),
-        ("process", settings.process.enabled, settings.process.interval, lambda at: {"processes": system.processes(platform)}),
+        ("process", settings.process.enabled, settings.process.interval, lambda at: system.processes(platform)),
     ]
-    return [Collector(name, interval, collect) for name, enabled, interval, collect in every if enabled]
+    found = [Collector(name, interval, collect) for name, enabled, interval, collect in every if enabled]
+    return found + [Collector(name, ON_CALL, collect) for name, collect in delivered.items()]
 
 
 def _cpu(platform: Platform) -> Callable[[float], Fields]:
@@ -59,10 +66,13 @@ def _cpu(platform: Platform) -> Callable[[float], Fields]:
 
 def _disk(platform: Platform, mount_points: list[str]) -> Callable[[float], Fields]:
     previous: disk.DiskCounters | None = None
+    patience = Patience(platform.disk_usage, time.monotonic)
 
     def collect(at: float) -> Fields:
         nonlocal previous
-        disks, problems = disk.usage(platform, mount_points)
+        patience.begin()
+        disks, problems = disk.usage(platform, mount_points, patience.size)
+        patience.end()
         fields: Fields = {"disks": disks}
         try:
             fields["disk_io"], previous = disk.traffic(platform, previous, at)

@@ -11,7 +11,7 @@ import logging
 import math
 from typing import Any
 
-from host.daemon.collectors.registry import Collector
+from host.daemon.collectors.registry import ON_CALL, Collector
 from host.lib.clock import Clock
 from host.lib.errors import CollectError
 from host.wire.records import Sample
@@ -21,6 +21,9 @@ log = logging.getLogger("daemon.collect")
 TOGETHER = 0.5
 """Seconds: what is due this soon is taken along, so that equal intervals make one sample."""
 
+SOON = 5.0
+"""Seconds that what other threads measured waits for a sample to go with."""
+
 
 class Schedule:
     """`first` is the delay of the first sample in seconds: long enough for a processor share to mean something."""
@@ -28,7 +31,7 @@ class Schedule:
     def __init__(self, collectors: list[Collector], clock: Clock, first: float = 1.0) -> None:
         self._collectors, self._clock = collectors, clock
         start = clock.monotonic() + first
-        self._due = {collector.name: start for collector in collectors}
+        self._due = {collector.name: start if collector.interval < ON_CALL else ON_CALL for collector in collectors}
         self._failing: dict[str, str] = {}
 
     @property
@@ -40,7 +43,18 @@ class Schedule:
         """Seconds until the next collector is due; an hour when there is none at all."""
         if not self._due:
             return 3600.0
-        return max(0.0, min(self._due.values()) - self._clock.monotonic())
+        return min(3600.0, max(0.0, min(self._due.values()) - self._clock.monotonic()))
+
+    def hasten(self, name: str) -> None:
+        """The collector is due now, or with the next sample where that comes within SOON seconds. For any thread."""
+        now = self._clock.monotonic()
+        following = min((due for other, due in self._due.items() if other != name), default=now)
+        self._due[name] = following if now <= following <= now + SOON else now
+
+    def hurry(self) -> None:
+        """All are due now; their periods begin anew."""
+        now = self._clock.monotonic()
+        self._due = dict.fromkeys(self._due, now)
 
     def step(self) -> Sample | None:
         """The sample of what is due now; None when nothing is."""

@@ -93,9 +93,11 @@ def test_a_tombstone_never_claims_what_the_manager_acknowledged_meanwhile(tmp_pa
 
 
 def test_records_past_the_greatest_age_become_a_tombstone(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "o.db", BIG, max_age=60)
+    uptime = [0.0]
+    outbox = Outbox(tmp_path / "o.db", BIG, max_age=60, monotonic=lambda: uptime[0])
     for at in (0, 1000, 50_000):
         outbox.append("log", at, log_line("z"))
+    uptime[0] = 62.0
     outbox.append("log", 62_000, log_line("z"))
     entries = everything(outbox, "bulk")
     assert [(e.seq, e.kind) for e in entries] == [(2, "dropped"), (3, "log"), (4, "log")]
@@ -152,7 +154,8 @@ def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path) -> None:
     outbox, said = open_outbox(path, BIG, 60.0, 123)
     assert "put aside as" in said
     assert (tmp_path / "o.db.damaged-123").exists()
-    assert outbox.append("event", 0, Event("a", "b")) == 1
+    assert outbox.append("event", 0, Event("a", "b")) == 2
+    assert [json.loads(entry.body)["name"] for entry in everything(outbox, "urgent")] == ["outbox_damaged", "a"]
 
 
 WRITER = """
