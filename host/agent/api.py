@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from host import __version__
 from host.agent import bodies
-from host.agent.engine import Answer, Busy, Engine
+from host.agent.engine import Answer, Busy, Engine, NotAllowed
 from host.agent.guard import ApiError, Guard, Signed
 from host.agent.identity import Identity
 from host.agent.ledger import Ledger
@@ -58,6 +58,7 @@ class Api:
         ]
         handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
             ApiError: self._api_error,
+            NotAllowed: self._not_allowed,
             HTTPException: self._http_error,
             sqlite3.Error: self._ledger_error,
             Exception: self._fault,
@@ -138,6 +139,10 @@ class Api:
 
     async def _api_error(self, request: Request, problem: ApiError) -> Response:
         return self._answer(None, problem.status, problem.code, problem.message)
+
+    async def _not_allowed(self, request: Request, problem: NotAllowed) -> Response:
+        log.warning("refused: %s", problem)
+        return self._answer(None, 403, envelope.NOT_ALLOWED, str(problem))
 
     async def _http_error(self, request: Request, problem: HTTPException) -> Response:
         words = {404: "there is nothing at this address", 405: "this address does not take that method"}

@@ -20,10 +20,13 @@ from host.agent.heartbeat import Heartbeat
 from host.agent.identity import Identity, server_context
 from host.agent.ledger import Ledger
 from host.agent.log_records import LogSource
+from host.agent.policing import Policing
 from host.agent.server import Server, bind, make_server
+from host.lib import policy_file
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
 from host.lib.logs import Forward
+from host.lib.policy import Policy
 from host.wire import states
 
 log = logging.getLogger("agent")
@@ -47,7 +50,8 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     logging.getLogger().addHandler(handler)
     spool = settings.work_dir / "spool"
     recover.empty_spool(spool)
-    engine = Engine(ledger, registry.standard(settings.interpreters), settings.tasks, flusher, spool, clock)
+    policing = Policing(Policy(settings.policy_file, policy_file.read))
+    engine = Engine(ledger, registry.standard(settings.interpreters), settings.tasks, flusher, spool, clock, policing)
     beat = Heartbeat(engine, clock)
     guard = Guard(identity, settings.address[1], clock)
     server = make_server(Api(engine, ledger, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)

@@ -44,6 +44,8 @@ class Settings:
 
     work_dir: Path = Path("/var/lib/ops-scaffold")
     run_dir: Path = Path("/run/ops-scaffold")
+    policy_file: Path = Path("/etc/ops-scaffold/policy.yaml")
+    """The host's own word on what it refuses; only root may write it."""
     log_level: str = field(default="info", metadata={"one_of": LEVELS})
     listen: str = "127.0.0.1:9445"
     """Address of the signed API; loopback only."""
@@ -71,6 +73,8 @@ def read(path: Path) -> Settings:
         _ = settings.address
     except ConfigError as problem:
         raise ConfigError(problem.code, f"{path}: {problem.what}", problem.mend) from problem
+    if not settings.policy_file.is_absolute():
+        raise ConfigError("D1002", f"{path}: policy_file: {str(settings.policy_file)!r} is not an absolute path", "begin it with /")
     for name in ("shell", "python"):
         value = getattr(settings.interpreters, name)
         if value and not value.startswith("/"):

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,10 @@ class Busy(Exception):
     """No room for another task, or none are taken any more; nothing has been remembered."""
 
 
+class NotAllowed(Exception):
+    """This host's policy refuses it; nothing has been remembered. The text is the reason."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the ledger says of a command: its state, and whether it was there before this call."""
@@ -47,9 +51,19 @@ class Answer:
 
 
 class Engine:
-    """One agent's tasks. Every method belongs to the loop's thread."""
+    """One agent's tasks. Every method belongs to the loop's thread. `refusal(kind, content)` is the host's policy: why not, or ""."""
 
-    def __init__(self, ledger: Ledger, registry: Registry, settings: TaskSettings, flusher: Flusher, spool: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        registry: Registry,
+        settings: TaskSettings,
+        flusher: Flusher,
+        spool: Path,
+        clock: Clock,
+        refusal: Callable[[str, Mapping[str, Any]], str] = lambda kind, content: "",
+    ) -> None:
+        self._refusal = refusal
         self._ledger, self._registry, self._settings = ledger, registry, settings
         self._flusher, self._spool, self._clock = flusher, spool, clock
         self._boot = procfs.boot_id()
@@ -67,11 +81,12 @@ class Engine:
         return len(self._queue)
 
     def accept(self, command_id: str, kind: str, content: dict[str, Any], expires: int) -> Answer:
-        """Take a command. Raises ValueError (not valid), Busy, sqlite3.Error (the ledger cannot be written)."""
+        """Take a command. Raises ValueError (not valid), NotAllowed, Busy, sqlite3.Error (the ledger cannot be written)."""
         known = self._ledger.find(command_id)
         if known:
             return Answer(known.state, True)
         self._registry.read(kind, content)
+        self._allow(kind, content)
         if self.stopping:
             raise Busy("the agent is being stopped")
         if len(self._queue) >= self._settings.max_queued + max(0, self._settings.max_concurrent - len(self._tasks)):
@@ -79,6 +94,11 @@ class Engine:
         self._ledger.accept(command_id, kind, json.dumps(content), self._clock.now(), expires)
         self.enqueue(command_id)
         return Answer(states.ACCEPTED, False)
+
+    def _allow(self, kind: str, content: Mapping[str, Any]) -> None:
+        reason = self._refusal(kind, content)
+        if reason:
+            raise NotAllowed(reason)
 
     def enqueue(self, command_id: str) -> None:
         """Run an accepted command as soon as there is a place."""
@@ -103,10 +123,14 @@ class Engine:
         self._fill()
 
     def cancel(self, command_id: str, target: str, expires: int) -> Answer:
-        """End `target` on behalf of the command `command_id`, which is itself told as succeeded or failed. Raises sqlite3.Error."""
+        """End `target` on behalf of the command `command_id`, which is itself told as succeeded or failed.
+
+        Raises NotAllowed, sqlite3.Error.
+        """
         known = self._ledger.find(command_id)
         if known:
             return Answer(known.state, True)
+        self._allow("cancel", {})
         entry = self._ledger.find(target)
         canceled: ExecutionRecord | None = None
         end = ExecutionRecord(command_id, states.SUCCEEDED, exit_code=0)
@@ -127,6 +151,11 @@ class Engine:
 
     async def _run(self, command_id: str) -> None:
         entry = self._ledger.find(command_id)
+        # Asked again: it may have waited for long, and the policy changed meanwhile.
+        reason = self._refusal(entry.kind, json.loads(entry.content or "{}")) if entry and entry.state == states.ACCEPTED else ""
+        if reason:
+            await durably(lambda: self._ledger.finish(ExecutionRecord(command_id, states.REFUSED, reason), self._clock.now()))
+            return
         if entry is None or not await durably(lambda: self._ledger.intend(command_id, self._clock.now())):
             return  # canceled while it waited
         clean_up: Callable[[], None] | None = None

@@ -1,0 +1,29 @@
+"""This host's policy, asked about one task: which kind, by which interpreter, as whom, where (`host.lib.policy`)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from typing import Any
+
+from host.lib.policy import Policy
+from host.wire.tasks import Script
+
+
+class Policing:
+    """A task that names no user runs as the agent's own."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        try:
+            self._user = pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:
+            self._user = str(os.geteuid())
+
+    def __call__(self, kind: str, content: Mapping[str, Any]) -> str:
+        """Why this host refuses it; "" when it does not. `content` has been found valid."""
+        if kind != "script":
+            return self._policy.reason((kind,))
+        interpreter = str(content.get("interpreter") or Script.interpreter)
+        return self._policy.reason((kind,), interpreter, str(content.get("user") or self._user), str(content.get("working_folder") or "/"))
