@@ -21,6 +21,7 @@ NODE_LINK = "node.link"
 NODE_READ = "node.read"
 NODE_ENROL = "node.enrol"
 NODE_RETIRE = "node.retire"
+NODE_CONTROL = "node.control"
 COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
@@ -32,7 +33,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
     "node": frozenset({PUBLIC, NODE_LINK}),
     "viewer": _VIEWER,
-    "admin": _VIEWER | {NODE_ENROL, NODE_RETIRE, COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ},
+    "admin": _VIEWER | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

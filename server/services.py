@@ -15,6 +15,7 @@ from server.service.commands import Commands
 from server.service.enrolment import Enrolment
 from server.service.metrics import Metrics
 from server.service.nodes import Nodes
+from server.service.orders import Orders
 from server.service.output import Output
 from server.service.people import People
 from server.service.polls import Polls
@@ -35,6 +36,7 @@ class Services:
     nodes: Nodes
     presence: Presence
     commands: Commands
+    orders: Orders
     output: Output
     metrics: Metrics
     reports: Reports
@@ -44,7 +46,7 @@ class Services:
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
     """All services over one database. `hasher` sets what a password costs; the library's own choice by default."""
     wakeups = Wakeups()
-    audit = Audit(db, keys.audit)
+    audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
     nodes = Nodes(db, audit, wakeups)
     presence = Presence(db, config.offline_after, clock())
     commands = Commands(db, audit, keys, wakeups, config.command_ttl)
@@ -61,6 +63,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         nodes=nodes,
         presence=presence,
         commands=commands,
+        orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
         reports=Reports(db, commands, output, metrics, wakeups),

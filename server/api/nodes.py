@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import RETIRED
-from server.answers import good
+from server.answers import body, good
 from server.api.paging import MAX_TIME, listed, whole, window
-from server.auth import NODE_READ, NODE_RETIRE, Caller
+from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
 from server.errors import BadInput
@@ -39,6 +40,15 @@ _LISTED = (
     "agent_version",
 )
 _ONE = ("id", "name", "hostname", "ip", "tags", "state", "state_since", "online", "last_seen", "daemon_version", "created_at", "facts")
+
+
+class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`."""
+
+    verb: str
+    level: str = ""
+    text: str = ""
+    base: str = ""
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -73,6 +83,16 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def agent(request: Request, caller: Caller) -> Response:
         return good(services.clock(), await services.nodes.agent(request.path_params["id"]))
 
+    async def daemon(request: Request, caller: Caller) -> Response:
+        node_id = request.path_params["id"]
+        await services.nodes.get(node_id)
+        return good(services.clock(), _daemon(await services.nodes.daemon(node_id)))
+
+    async def order(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, WantedOrder)
+        more = {"level": wanted.level, "text": wanted.text, "base": wanted.base}
+        return good(now, {"command_id": await services.orders.give(caller, request.path_params["id"], wanted.verb, now, **more)}, 201)
+
     async def log(request: Request, caller: Caller) -> Response:
         node_id = request.path_params["id"]
         await services.nodes.get(node_id)
@@ -86,6 +106,8 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ),
         door.route("/api/v1/nodes/{id}/log", log, NODE_READ),
+        door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ),
+        door.route("/api/v1/nodes/{id}/orders", order, NODE_CONTROL, ("POST",)),
     ]
 
 
@@ -94,6 +116,20 @@ def step_for(since: int, until: int, now: int, days: int) -> int:
     else whole minutes, so that there are at most POINTS of them. Only time of which samples can be kept counts."""
     span = min(until, now) - max(since, now - days * DAY_MS)
     return 1 if span <= RAW_MS else -(-span // (POINTS * MINUTE_MS)) * MINUTE_MS
+
+
+def _daemon(row: Row) -> dict[str, Any]:
+    """Both None until the daemon has told them."""
+    if not row:
+        return {"health": None, "configuration": None}
+    told = {
+        "text": row["configuration"],
+        "hash": row["configuration_hash"],
+        "note": row["configuration_note"],
+        "at": row["configuration_at"],
+    }
+    health = row["health"] | {"at": row["health_at"]} if row["health_at"] else None
+    return {"health": health, "configuration": told if row["configuration_hash"] else None}
 
 
 def _listed(row: Row) -> dict[str, Any]:

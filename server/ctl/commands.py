@@ -29,7 +29,7 @@ def commands(node: str, task: str, state: str, limit: int, as_json: bool) -> Non
     for item in data["items"]:
         why = "" if item["state"] == "succeeded" else item["reason"]
         queued = show.moment(item["queued_at"])
-        rows.append((item["id"], item["node_name"], item["state"], item["exit_code"], queued, item["task_name"], why))
+        rows.append((item["id"], item["node_name"], item["state"], item["exit_code"], queued, item["task_name"] or item["kind"], why))
     show.table(heads, rows)
     if data["total"] > len(rows):
         show.say(f"{len(rows)} of {data['total']}")

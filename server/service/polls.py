@@ -59,7 +59,8 @@ class Polls:
 
     async def _hold(self, node_id: str, request: PollRequest, gone: asyncio.Event) -> PollAnswer | None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._wait_s
+        # A daemon that has just started, and so tells its facts, learns at once that it is connected.
+        until = loop.time() + (0.0 if request.facts else self._wait_s)
         with self._wakeups.listen(node(node_id)) as bell:
             while True:
                 now = self._clock()

@@ -23,6 +23,7 @@ VIEWERS = {
     ("GET", "/api/v1/nodes/{id}/metrics"),
     ("GET", "/api/v1/nodes/{id}/agent"),
     ("GET", "/api/v1/nodes/{id}/log"),
+    ("GET", "/api/v1/nodes/{id}/daemon"),
     ("GET", "/api/v1/commands"),
     ("GET", "/api/v1/commands/{id}"),
     ("GET", "/api/v1/commands/{id}/output"),
@@ -31,6 +32,7 @@ VIEWERS = {
 
 ADMINS = {
     ("DELETE", "/api/v1/nodes/{id}"),
+    ("POST", "/api/v1/nodes/{id}/orders"),
     ("POST", "/api/v1/enrolment-tokens"),
     ("POST", "/api/v1/commands"),
     ("POST", "/api/v1/commands/{id}/cancel"),
