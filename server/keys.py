@@ -113,7 +113,7 @@ def open_keys(folder: Path, names: list[str], now: int) -> Keys:
         _make_ca(folder, now)
     for name in (_MASTER, _AUDIT):
         if not (folder / name).exists():
-            _write(folder / name, secrets.token_hex(32).encode())
+            write_private(folder / name, secrets.token_hex(32).encode())
     try:
         ca = x509.load_pem_x509_certificate((folder / _CA).read_bytes())
         ca_key = serialization.load_pem_private_key((folder / _CA_KEY).read_bytes(), None)
@@ -135,8 +135,8 @@ def _make_ca(folder: Path, now: int) -> None:
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     builder = builder.add_extension(usage, critical=True)
-    _write(folder / _CA_KEY, _private(key))
-    _write(folder / _CA, _pem(builder.sign(key, hashes.SHA256())))
+    write_private(folder / _CA_KEY, _private(key))
+    write_private(folder / _CA, _pem(builder.sign(key, hashes.SHA256())))
 
 
 def _renew_server(keys: Keys, names: list[str], now: int) -> None:
@@ -153,8 +153,8 @@ def _renew_server(keys: Keys, names: list[str], now: int) -> None:
     builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in wanted]), critical=False)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=True)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    _write(key_file, _private(key))
-    _write(certificate_file, _pem(builder.sign(keys.ca_key, hashes.SHA256())))
+    write_private(key_file, _private(key))
+    write_private(certificate_file, _pem(builder.sign(keys.ca_key, hashes.SHA256())))
 
 
 def _builder(
@@ -193,7 +193,8 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file that only this account may read, in one step."""
     temporary = path.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:

@@ -1,7 +1,9 @@
 """The record of what people did (M8, S4): one row with the action, in the action's own transaction.
 
 Each row's hash is an HMAC over the row and the hash before it, with a key that is not in the database: a row
-that is edited, removed or moved breaks the chain from there on, and nobody without the key can mend it.
+that is edited, removed or moved breaks the chain from there on, and nobody without the key can mend it. Cutting off the
+end leaves a whole chain: so the manager keeps a checkpoint, the number and hash of an entry, in a file beside its keys,
+and what is missing up to there is noticed. What came after the last checkpoint (a minute at most) is not covered.
 """
 
 from __future__ import annotations
@@ -10,18 +12,20 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from server.auth import Caller
 from server.db import Db, Row, Session
+from server.keys import write_private
 from server.service.page import Page
 
 _FIELDS = ("id", "created_at", "user_id", "actor", "action", "resource", "detail", "ip")
 
 
 class Audit:
-    def __init__(self, db: Db, key: bytes) -> None:
-        self._db, self._key = db, key
+    def __init__(self, db: Db, key: bytes, checkpoint: Path) -> None:
+        self._db, self._key, self._checkpoint = db, key, checkpoint
 
     async def record(self, session: Session, caller: Caller, action: str, resource: str, detail: Mapping[str, Any], now: int) -> None:
         """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret."""
@@ -50,16 +54,32 @@ class Audit:
         return Page(rows, total["total"] if total else 0)
 
     async def first_broken(self) -> int | None:
-        """The number of the first entry that is not as it was written; None when all are."""
+        """The number of the first entry that is not as it was written, or missing; None when all are there."""
+        kept = self._kept()
         previous, expected = "", 1
         async for entry in self._entries():
             if entry["id"] != expected or not hmac.compare_digest(entry["hash"], self._hash(previous, entry)):
+                return expected
+            if kept and kept[0] == expected and kept[1] != entry["hash"]:
                 return expected
             previous, expected = entry["hash"], expected + 1
         head = await self._db.row(self._db.q.audit.head)
         if head is None or head["entries"] != expected - 1 or head["hash"] != previous:
             return expected
-        return None
+        return expected if kept and kept[0] >= expected else None
+
+    async def keep_checkpoint(self) -> None:
+        """Note the newest entry outside the database. An older one never replaces a newer one."""
+        head = await self._db.row(self._db.q.audit.head)
+        kept = self._kept()
+        if head and head["entries"] > (kept[0] if kept else 0):
+            write_private(self._checkpoint, json.dumps([head["entries"], head["hash"]]).encode())
+
+    def _kept(self) -> tuple[int, str] | None:
+        if not self._checkpoint.exists():
+            return None
+        entries, digest = json.loads(self._checkpoint.read_text())
+        return int(entries), str(digest)
 
     async def _entries(self) -> AsyncIterator[Row]:
         after = 0

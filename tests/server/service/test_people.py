@@ -168,3 +168,19 @@ async def test_a_session_made_in_the_database_is_nobodys(manager: Manager) -> No
     row |= {"expires_at": manager.time() + 1000, "seal": "0" * 64}
     await manager.db.transaction(lambda session: session.execute(manager.db.q.people.insert_session, row))
     assert (await manager.services.people.by_session(secret, "", manager.time())).role == "anonymous"
+
+
+async def test_a_cut_off_end_of_the_audit_log_is_noticed_up_to_the_checkpoint(manager: Manager) -> None:
+    await manager.enrol()
+    audit = manager.services.audit
+    await audit.keep_checkpoint()
+    assert await audit.first_broken() is None
+
+    async def cut(session: Session) -> None:
+        await session.raw_statement("DELETE FROM audit_logs WHERE id > 2")
+        await session.raw_statement("UPDATE audit_head SET entries = 2, hash = (SELECT hash FROM audit_logs WHERE id = 2)")
+
+    await manager.db.transaction(cut)
+    assert await audit.first_broken() == 3
+    await audit.keep_checkpoint()
+    assert await audit.first_broken() == 3
