@@ -117,7 +117,8 @@ class Stack:
         host = self.folder / "host"
         with (host / "log/supervisord.out").open("ab") as out:
             command = [BIN / "supervisord", "-n", "-c", host / "etc/supervisord.conf"]
-            self._supervisord = subprocess.Popen(command, stdout=out, stderr=out, env=self._environment(), start_new_session=True, cwd=host)
+            options: dict[str, Any] = {"stdout": out, "stderr": out, "env": self._environment(), "cwd": host, "umask": 0o027}
+            self._supervisord = subprocess.Popen(command, start_new_session=True, **options)
 
     def wait_online(self, seconds: float = 60) -> dict[str, Any]:
         """Until our node is online and its agent runs; the node. The database may know others."""

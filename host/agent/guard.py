@@ -69,6 +69,8 @@ class Guard:
                 expired = f"expired {(now - int(headers[signing.EXPIRES])) // 1000} s ago by this host's clock"
         except signing.SignatureError as problem:
             raise ApiError(401, envelope.NOT_AUTHENTICATED, str(problem)) from problem
+        if proven := request.scope.get("ops.proven"):
+            proven()
         return Signed(nonce, int(headers[signing.EXPIRES]), body, expired)
 
     def _verify(self, request: Request, body: bytes, now: int) -> str:

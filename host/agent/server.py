@@ -12,12 +12,46 @@ from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from host.lib.errors import AgentError
 
 KEEP_ALIVE_S = 3600
 """The daemon keeps its connection: a new one would cost each command a TLS handshake."""
-MOST_CONNECTIONS = 64
+MOST_STRANGERS = 32
+"""Connections that have brought no signed request yet; one more ends the oldest. Any user of this host can open them, so
+they must not be able to keep the daemon out: its connection is none of them from its first command on."""
+
+
+class Config(uvicorn.Config):
+    """With the connections that have proven nothing yet, oldest first."""
+
+    strangers: dict[Connection, None]
+
+
+class Connection(HttpToolsProtocol):
+    config: Config
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        strangers = self.config.strangers
+        strangers[self] = None
+        if len(strangers) > MOST_STRANGERS:
+            oldest = next(iter(strangers))
+            del strangers[oldest]
+            oldest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.config.strangers.pop(self, None)
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["ops.proven"] = self._proven  # type: ignore[typeddict-unknown-key]
+
+    def _proven(self) -> None:
+        """A request on this connection was signed with this node's key."""
+        self.config.strangers.pop(self, None)
 
 
 class Server(uvicorn.Server):
@@ -43,10 +77,10 @@ class Server(uvicorn.Server):
 
 
 def make_server(app: ASGIApp, context: ssl.SSLContext) -> Server:
-    config = uvicorn.Config(
+    config = Config(
         app,
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -54,11 +88,11 @@ def make_server(app: ASGIApp, context: ssl.SSLContext) -> Server:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
         ssl_context_factory=lambda config, default: context,
     )
+    config.strangers = {}
     return Server(config)
 
 
@@ -69,7 +103,7 @@ def bind(address: tuple[str, int]) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
-        bound.listen(MOST_CONNECTIONS)
+        bound.listen(128)
     except OSError as problem:
         bound.close()
         mend = "another program has it: free it, or change listen" if problem.errno == errno.EADDRINUSE else "change listen"

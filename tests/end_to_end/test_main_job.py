@@ -24,6 +24,14 @@ def test_the_host_is_online_and_its_first_sample_has_every_section(stack: Stack)
     assert metrics["failed"] == {}
 
 
+def test_nothing_on_the_host_is_open_to_others(stack: Stack) -> None:
+    folder = stack.folder / "host"
+    files = [path for part in ("var", "run", "log") for path in (folder / part).rglob("*")]
+    assert len(files) > 10
+    public = {"supervisord.out", *(path.name for path in files if path.suffix == ".crt")}
+    assert [str(path) for path in files if path.lstat().st_mode & 0o007 and path.name not in public] == []
+
+
 def test_a_script_runs_with_its_arguments_environment_and_exit_code(stack: Stack) -> None:
     script = 'printf "%s|%s|%s" "$1" "$2" "$GREETING"; echo oops >&2; exit 3'
     arguments = ["a b", "$(touch /tmp/never); `x`\n'\""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import ssl
@@ -192,3 +193,27 @@ def test_plain_http_and_rubbish_do_no_harm(agent: Agent) -> None:
                 continue
     assert agent.call("GET", "/api/v1/health")[0] == 200
     assert "Traceback" not in agent.log()
+
+
+def test_a_hundred_idle_connections_of_strangers_do_not_keep_the_daemon_out(agent: Agent) -> None:
+    context = ssl.create_default_context(cafile=str(agent.folder / "var/identity/agent.crt"))
+
+    def connect() -> http.client.HTTPSConnection:
+        made = http.client.HTTPSConnection("127.0.0.1", agent.port, context=context, timeout=10)
+        made.connect()
+        return made
+
+    def ask(connection: http.client.HTTPSConnection) -> int:
+        connection.request("GET", "/api/v1/status", headers=agent.headers("GET", "/api/v1/status"))
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    daemon = connect()
+    assert ask(daemon) == 200
+    strangers = [connect() for _ in range(100)]
+    assert ask(daemon) == 200, "its own connection was cut"
+    newcomer = connect()
+    assert ask(newcomer) == 200, "a new one was refused"
+    for connection in [daemon, newcomer, *strangers]:
+        connection.close()
