@@ -16,7 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one verb and gives the exit code; an operator's error is one line on stderr, never a traceback."""
     options = _options(arguments)
     try:
-        return {"run": _run, "enroll": _enroll, "renew": _renew, "check-config": _check, "status": _status}[options["verb"]](options)
+        return {"run": _run, "enroll": _enroll, "renew": _renew, "check-config": _check, "status": _status, "diagnose": _diagnose}[
+            options["verb"]
+        ](options)
     except HostError as problem:
         if wait := getattr(problem, "retry_after", 0):
             print(f"Retry-After: {wait:.0f}")  # for the daemon, which started this
@@ -41,18 +43,47 @@ def _options(arguments: list[str] | None) -> dict[str, Any]:
         ("renew", "get this node a new certificate now, and end; the daemon does it by itself in time"),
         ("check-config", "check the configuration, and end"),
         ("status", "ask the running daemon how it stands"),
+        ("diagnose", "pack configuration (without secrets), states and logs into one file for whoever helps"),
     ):
         verb = verbs.add_parser(name, help=text, description=text)
         verb.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}")
         if name == "status":
             verb.add_argument("--json", action="store_true", help="as JSON")
+        if name == "diagnose":
+            verb.add_argument("--to", type=Path, required=True, metavar="FILE", help="the tar.gz to write")
+        if name == "check-config":
+            text = "check it as the next content of this file, and print the difference"
+            verb.add_argument("--for", dest="current", type=Path, metavar="FILE", help=text)
     return vars(parser.parse_args(arguments))
 
 
 def _run(options: dict[str, Any]) -> int:
-    from host.daemon import config_file, start
+    import os
+    import signal
 
-    return start.become_steady(config_file.load(options["config"]), options["config"])
+    from host.daemon import config_file, probation, secrets, start
+    from host.daemon.config import InForce
+    from host.lib import logs, settings
+    from host.lib.clock import SystemClock
+
+    # A SIGHUP waits until the running daemon can hear it; the others may have been held back by the process before.
+    signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGHUP})
+    logs.set_up("info")
+    path = options["config"].resolve()
+    probation.before_start(path, SystemClock().now())
+    try:
+        text = settings.text_of(path)
+        config = config_file.parse(text, str(path))
+    except ConfigError as problem:
+        if not probation.give_up(path, str(problem)):
+            raise
+        text = settings.text_of(path)
+        config = config_file.parse(text, str(path))
+    marker = probation.read(path)
+    note = os.environ.pop(start.NOTE, "") or "at start"
+    if marker is not None:
+        note = f"pushed by {marker.command}" if marker.step in (probation.WATCHING, probation.CONFIRMED) else f"restored: {marker.reason}"
+    return start.become_steady(config, InForce(str(path), probation.hash_of(path), secrets.masked(text), note))
 
 
 def _enroll(options: dict[str, Any]) -> int:
@@ -69,13 +100,16 @@ def _renew(options: dict[str, Any]) -> int:
     from host.lib.clock import SystemClock
 
     ends = renew.renew(config_file.load(options["config"]), SystemClock())
-    print(f"this host has a new certificate, which ends on {ends:%Y-%m-%d}; the daemon uses it when it is started again")
+    print(f"this host has a new certificate, which ends on {ends:%Y-%m-%d}; the daemon takes it up within an hour, or at its next start")
     return 0
 
 
 def _check(options: dict[str, Any]) -> int:
-    from host.daemon import config_file
+    from host.daemon import config_change, config_file
 
+    if options["current"]:
+        sys.stdout.write(config_change.check(options["config"], options["current"]))
+        return 0
     config_file.load(options["config"])
     print(f"{options['config']}: good")
     return 0
@@ -88,6 +122,14 @@ def _status(options: dict[str, Any]) -> int:
 
     found = status.ask(config_file.load(options["config"]).daemon_socket)
     print(json.dumps(found, indent=2, ensure_ascii=False) if options["json"] else "\n".join(status.lines(found)))
+    return 0
+
+
+def _diagnose(options: dict[str, Any]) -> int:
+    from host.daemon import config_file, diagnostics
+
+    size = diagnostics.gather(config_file.load(options["config"]), options["config"], options["to"])
+    print(f"{options['to']}: {size} bytes")
     return 0
 
 

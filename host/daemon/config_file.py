@@ -17,8 +17,13 @@ MAX_SOCKET_PATH = 107
 
 def load(path: Path) -> Config:
     """The configuration in `path`. Raises ConfigError D1001 (cannot be read) or D1002 (not valid)."""
-    config = settings.load(Config, path)
-    _check(config, str(path))
+    return parse(settings.text_of(path), str(path))
+
+
+def parse(text: str, name: str) -> Config:
+    """The same of text; `name` stands in messages."""
+    config = settings.parse(Config, text, name)
+    _check(config, name)
     return config
 
 
@@ -49,7 +54,13 @@ def _check(config: Config, name: str) -> None:
         good = False
     if not good:
         raise wrong("agent.url", f"{config.agent.url!r} is not an https:// address", "write it as https://127.0.0.1:9445")
-    for key, path in (("daemon.work_dir", config.daemon.work_dir), ("daemon.run_dir", config.daemon.run_dir)):
+    folders = config.daemon
+    for key, path in (
+        ("daemon.work_dir", folders.work_dir),
+        ("daemon.run_dir", folders.run_dir),
+        ("daemon.policy_file", folders.policy_file),
+        ("plugins.folder", config.plugins.folder),
+    ):
         if not path.is_absolute():
             raise wrong(key, f"{str(path)!r} is not an absolute path", "begin it with /")
     for key, path in (("daemon.run_dir", config.daemon_socket), ("supervisor.socket", config.supervisor_socket)):

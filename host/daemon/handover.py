@@ -17,6 +17,7 @@ from host.lib.backoff import Backoff
 from host.lib.clock import Clock
 from host.wire.headers import EXPIRES
 from host.wire.messages import Command, Refusal
+from host.wire.protocol import DAEMON_PREFIX
 
 log = logging.getLogger("daemon.handover")
 
@@ -39,11 +40,19 @@ class Account:
 
 
 class Handover:
-    """`news()` is called when the retrying thread has something for the next poll; `held()` when something has to be retried."""
+    """`news()` is called when the retrying thread has something for the next poll; `held()` when something has to be retried.
+    `orders` takes what is for the daemon itself: an order to start the agent must not wait for the agent."""
 
     def __init__(
-        self, relay: Relay, clock: Clock, backoff: Backoff, news: Callable[[], None] = lambda: None, held: Callable[[], None] = lambda: None
+        self,
+        relay: Relay,
+        clock: Clock,
+        backoff: Backoff,
+        news: Callable[[], None] = lambda: None,
+        held: Callable[[], None] = lambda: None,
+        orders: Relay | None = None,
     ) -> None:
+        self._orders = orders
         self._relay, self._clock, self._backoff, self._news, self._held = relay, clock, backoff, news, held
         self._lock = threading.Lock()  # of the three collections
         self._door = threading.Lock()  # of the relay: one connection, and commands in order
@@ -67,14 +76,21 @@ class Handover:
         """Hands the commands to the agent; holds those that it cannot take now, and all behind them."""
         with self._lock:
             fresh = [command for command in commands if command.id not in self._holding]
-            blocked = bool(self._holding)
+            blocked = any(not self._is_order(command) for command in self._holding.values())
+        held = False
         for command in fresh:
-            if not blocked:
-                blocked = not self._settle(command)
-            if blocked:
+            if self._is_order(command):
+                settled = self._settle(command)
+            elif blocked:
+                settled = False
+            else:
+                settled = self._settle(command)
+                blocked = not settled
+            if not settled:
+                held = True
                 with self._lock:
                     self._holding[command.id] = command
-        if blocked and fresh:
+        if held:
             self._held()
 
     def step(self) -> float:
@@ -82,12 +98,15 @@ class Handover:
         with self._lock:
             # Cancellations first: the agent then knows what it must not start before it is offered it.
             waiting = sorted(self._holding.values(), key=lambda command: not command.path.endswith("/cancel"))
-        settled = 0
+        settled, blocked = 0, False
         for command in waiting:
-            if not self._settle(command):
-                break
-            settled += 1
-        else:
+            if blocked and not self._is_order(command):
+                continue
+            if self._settle(command):
+                settled += 1
+            elif not self._is_order(command):
+                blocked = True
+        if not blocked:
             self._backoff.reset()
         self._drop_expired()
         if settled:
@@ -100,8 +119,11 @@ class Handover:
 
     def _settle(self, command: Command) -> bool:
         """One attempt; False when it has to be held."""
-        with self._door:
-            outcome = self._relay.relay(command)
+        if self._orders is not None and self._is_order(command):
+            outcome = self._orders.relay(command)
+        else:
+            with self._door:
+                outcome = self._relay.relay(command)
         with self._lock:
             if outcome.verdict == ACCEPTED:
                 self._accepted[command.id] = None
@@ -113,8 +135,11 @@ class Handover:
                 return False
             self._holding.pop(command.id, None)
         if outcome.verdict == REFUSED:
-            log.warning("the agent refused command %s: %s", command.id, outcome.reason)
+            log.warning("%s refused command %s: %s", "the daemon" if self._is_order(command) else "the agent", command.id, outcome.reason)
         return True
+
+    def _is_order(self, command: Command) -> bool:
+        return self._orders is not None and command.path.startswith(DAEMON_PREFIX)
 
     def _drop_expired(self) -> None:
         with self._lock:

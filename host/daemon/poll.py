@@ -42,7 +42,8 @@ class Contact:
 
 
 class Poller:
-    """`facts()` gathers this host's facts; `agent()` gives the agent's state and version."""
+    """`facts()` gathers this host's facts; `agent()` gives the agent's state and version; `changed()` is called when the
+    manager answers again, or does not any more."""
 
     def __init__(
         self,
@@ -53,7 +54,9 @@ class Poller:
         facts: Callable[[], Facts],
         agent: Callable[[], tuple[str, str]],
         timeline: Timeline | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._changed = changed
         self._link, self._handover, self._clock, self._backoff = link, handover, clock, backoff
         self._facts, self._agent = facts, agent
         self._timeline = timeline or Timeline(clock)
@@ -102,7 +105,8 @@ class Poller:
         return PACE if self._hasty >= 3 else 0.0
 
     def _answered(self, manager_now: int) -> None:
-        if not self.contact.connected:
+        news = not self.contact.connected
+        if news:
             log.info("connected to the manager")
         self._backoff.reset()
         self._timeline.learn(manager_now)
@@ -112,11 +116,16 @@ class Poller:
             log.warning("D2001 %s — set it; until then the manager's time is used towards the manager", difference(ahead))
             self._told_ahead = ahead
         self.contact = Contact(True, now, "", ahead)
+        if news:
+            self._changed()
 
     def _failed(self, problem: LinkFailure) -> float:
         if str(problem) != self.contact.problem:  # once for each reason, not once for each try
             log.warning("%s", problem)
+        news = self.contact.connected
         self.contact = Contact(False, self.contact.since, str(problem), self.contact.clock_ahead)
+        if news:
+            self._changed()
         return self._backoff.next(floor=problem.retry_after)
 
 

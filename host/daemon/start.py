@@ -11,20 +11,31 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from host.daemon.config import Config, to_plain
+from host.daemon import short
+from host.daemon.config import Config, InForce, to_plain
+
+NOTE = "OPS_SCAFFOLD_NOTE"
+"""Variable through which a process tells its successor why it began anew."""
 
 
-def become_steady(config: Config, path: Path) -> NoReturn:
+def start_again(path: Path, note: str) -> NoReturn:
+    """Replaces this process by a fresh start with the configuration as it is now; its pid stays."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    command = [sys.executable, "-m", "host.daemon", "run", "--config", str(path)]
+    # Nothing in the command line is run by a shell, or comes from outside.
+    os.execve(sys.executable, command, short.environment() | {NOTE: note})  # noqa: S606
+
+
+def become_steady(config: Config, in_force: InForce) -> NoReturn:
     """Turns this process into `host.daemon.steady`. The configuration goes through a nameless file: it may hold a token,
     which has no place in a command line or an environment."""
     with tempfile.TemporaryFile() as handed:
-        handed.write(json.dumps({"config": to_plain(config), "path": str(path.resolve())}).encode())
+        handed.write(json.dumps({"config": to_plain(config), "in_force": in_force._asdict()}).encode())
         handed.flush()
         os.lseek(handed.fileno(), 0, os.SEEK_SET)
         os.set_inheritable(handed.fileno(), True)
-        folder = str(Path(__file__).resolve().parents[2])
-        search = os.environ.get("PYTHONPATH")
-        environment = {**os.environ, "PYTHONPATH": f"{folder}:{search}" if search else folder}
+        environment = short.environment()
         # One heap for all threads, which take turns anyway; large buffers go back to the system when they are freed, and
         # the threshold for that does not grow by itself: after a backlog was sent the memory is small again.
         for name, value in (("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")):

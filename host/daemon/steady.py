@@ -7,31 +7,51 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from host.daemon import service
-from host.daemon.config import from_plain
+from host.daemon.config import InForce, from_plain
 from host.lib import logs
 from host.lib.clock import SystemClock
 from host.lib.errors import ConfigError, HostError
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 def main(descriptor: int) -> int:
     """Runs until SIGTERM or SIGINT and gives the exit code; an operator's error is one line on stderr."""
-    stop = threading.Event()
+    stop, ended, reload = threading.Event(), threading.Event(), threading.Event()
+    on_reload: list[Callable[[], None]] = []
 
     def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
         stop.set()
+
+    def look_again(number: int, frame: FrameType | None) -> None:
+        reload.set()
+        for wake in on_reload:
+            wake()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, look_again)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     with os.fdopen(descriptor, "rb") as handed:
         data = json.load(handed)
-    config = from_plain(data["config"])
+    config, in_force = from_plain(data["config"]), InForce(**data["in_force"])
     logs.set_up(config.daemon.log_level)
     try:
-        return service.run(config, Path(data["path"]), SystemClock(), stop)
+        note = service.run(config, in_force, SystemClock(), stop, reload, on_reload.append)
+        if note:
+            # From here on a signal waits for the process that follows: it would be lost in the change.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            if not ended.is_set():
+                from host.daemon import start
+
+                start.start_again(Path(in_force.path), note)
+        return 0
     except HostError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2 if isinstance(problem, ConfigError) else 1

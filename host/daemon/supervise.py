@@ -7,7 +7,9 @@
     restart       1st        2nd, 3rd     4th, 5th     later
     wait          none       10 s         30 s         60 s, and an alert
 
-The count starts again after 5 minutes without a restart. Time comes in as an argument, in monotonic seconds.
+The count starts again after 5 minutes without a restart, and with every stop on purpose: an agent that is not meant
+to run is stopped where it runs, left alone where it does not, and started at once when it is meant to run again.
+Time comes in as an argument, in monotonic seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ SETTLE = 0.5
 @dataclass(frozen=True)
 class Seen:
     """The agent at the moment `at`. `alive` is None when nobody knows (supervisord does not answer);
-    `changing`: it is just being started or stopped. `heartbeat` is the moment of the last one."""
+    `changing`: it is just being started or stopped. `heartbeat` is the moment of the last one.
+    `unwanted`: why it is not meant to run now, in words; "" when it is."""
 
     at: float
     alive: bool | None
@@ -33,6 +36,7 @@ class Seen:
     heartbeat: float | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
+    unwanted: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ def decide(memory: Memory, seen: Seen, check: HealthCheck, waits: Restart) -> De
         memory = replace(memory, restarts=0, last_restart=None)
     if seen.alive is None:
         return Decision(memory, NONE, "unknown", "supervisord does not answer", min(check.interval, 5.0))
+    if seen.unwanted:
+        return _unwanted(seen, check)
     if memory.due is not None:
         return _pending(memory, seen, check)
     if seen.changing:
@@ -84,6 +90,15 @@ def decide(memory: Memory, seen: Seen, check: HealthCheck, waits: Restart) -> De
             return _pending(replace(memory, due=seen.at), seen, check)
         return _fail(memory, seen, check, waits, "its process is gone")
     return _judge(memory, seen, check, waits)
+
+
+def _unwanted(seen: Seen, check: HealthCheck) -> Decision:
+    """Stopped on purpose: nothing of what was counted before matters afterwards."""
+    if seen.changing:
+        return Decision(Memory(), NONE, "running" if seen.alive else "stopped", seen.unwanted, SETTLE)
+    if seen.alive:
+        return Decision(Memory(), STOP, "running", seen.unwanted, SETTLE)
+    return Decision(Memory(), NONE, "stopped", seen.unwanted, check.interval)
 
 
 def _judge(memory: Memory, seen: Seen, check: HealthCheck, waits: Restart) -> Decision:

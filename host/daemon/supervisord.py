@@ -56,6 +56,13 @@ class Supervisord:
             ) from problem
         return Program(int(found["state"]), int(found["pid"]) or None, int(found["exitstatus"]), str(found["spawnerr"]))
 
+    def log_file(self) -> str:
+        """Where supervisord keeps what the program writes to stderr. Raises Unreachable, AgentError D3001."""
+        try:
+            return str(self._call("supervisor.getProcessInfo", self._timeout, self._program)["stderr_logfile"])
+        except Fault as problem:
+            raise AgentError("D3001", f"supervisord has no program {self._program} ({problem})") from problem
+
     def start(self) -> None:
         """Returns when the process was made, not when it is ready. Raises Unreachable, AgentError D3001."""
         try:

@@ -30,6 +30,10 @@ LOOK_CLOSER = 3.0
 """Seconds after a lost connection during which the agent is looked at twice a second: supervisord needs a moment to know."""
 
 
+PURPOSE = "stopped on purpose"
+"""The reason in the state of an agent that an operator stopped."""
+
+
 class Supervisor(Protocol):
     def info(self) -> supervisord.Program: ...
     def start(self) -> None: ...
@@ -47,7 +51,8 @@ class Heartbeat:
 
 
 class Watch:
-    """`emit(kind, body)` writes a record; `telling` is how often the state is told when nothing changes, in seconds."""
+    """`emit(kind, body)` writes a record; `telling` is how often the state is told when nothing changes, in seconds;
+    `stopped()` whether the agent is stopped on purpose."""
 
     def __init__(
         self,
@@ -58,9 +63,12 @@ class Watch:
         waits: Restart,
         telling: float,
         emit: Callable[[str, Any], None],
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._supervisor, self._processes, self._clock = supervisor, processes, clock
         self._check, self._waits, self._telling, self._emit = check, waits, telling, emit
+        self._stopped = stopped
+        self._restart_of: int | None = None
         self._lock = threading.Lock()
         self._heartbeat: Heartbeat | None = None
         self._closer_until = 0.0
@@ -89,6 +97,11 @@ class Watch:
         """The agent's state and version, for a poll."""
         return self.state.state, self.state.version
 
+    def restart(self) -> None:
+        """The agent that runs now is to be stopped and started anew; it does not count as a failure."""
+        with self._lock:
+            self._restart_of = self.state.pid
+
     # -- the loop -------------------------------------------------------------------------------------------------
 
     def step(self) -> float:
@@ -96,6 +109,7 @@ class Watch:
         with self._lock:
             heartbeat, closer = self._heartbeat, self._closer_until
         seen, pid, orphan = self._look(heartbeat)
+        seen = replace(seen, unwanted=self._unwanted(pid))
         decision = supervise.decide(self._memory, seen, self._check, self._waits)
         self._memory = decision.memory
         failed = self._act(decision, pid, orphan)
@@ -134,6 +148,15 @@ class Watch:
         changing = bool(program) and program.state == supervisord.STOPPING  # type: ignore[union-attr]
         cpu, memory = self._measure(pid, at) if alive else (None, None)
         return Seen(at, alive, changing, beat, cpu, memory), pid if alive else None, orphan
+
+    def _unwanted(self, pid: int | None) -> str:
+        if self._stopped():
+            return PURPOSE
+        with self._lock:
+            if self._restart_of is None or self._restart_of != pid:
+                self._restart_of = None
+                return ""
+            return "it is being restarted on purpose"
 
     def _measure(self, pid: int, at: float) -> tuple[float | None, int | None]:
         """The agent's own CPU percent since the last look, and its memory; its tasks are not counted."""

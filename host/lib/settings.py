@@ -23,13 +23,17 @@ _SECONDS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400
 
 def load(cls: type[T], path: Path) -> T:
     """The settings in `path`. Raises ConfigError D1001 (cannot be read) or D1002 (not valid), naming file and line."""
+    return parse(cls, text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """What stands in `path`. Raises ConfigError D1001."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as problem:
         raise ConfigError("D1001", f"{path}: {problem.strerror}", "give an existing, readable file with --config") from problem
     except UnicodeDecodeError as problem:
         raise ConfigError("D1001", f"{path}: not UTF-8 text", "save the file as UTF-8") from problem
-    return parse(cls, text, str(path))
 
 
 def parse(cls: type[T], text: str, name: str) -> T:
