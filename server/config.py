@@ -47,7 +47,7 @@ class Config:
     command_ttl: int = 3600
     """Seconds a command may wait for its host before it expires."""
     metrics_days: int = 30
-    """How long raw samples are kept."""
+    """How long raw samples, hosts' log lines and events are kept."""
     pool_open: int = 100
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10

@@ -31,7 +31,6 @@ class Connection(HttpToolsProtocol):
         tls = self.transport.get_extra_info("ssl_object")
         self.scope["ops.certificate"] = tls.getpeercert(True) if tls else None  # type: ignore[typeddict-unknown-key]
 
-
     def shutdown(self) -> None:
         """The manager stops. A kept connection that is idle is cut: a polite TLS goodbye would wait for a peer that is
         not reading, and hosts repeat what was cut."""

@@ -1,4 +1,4 @@
-"""Deletes samples past their time."""
+"""Deletes samples, log lines and events past their time."""
 
 from __future__ import annotations
 
@@ -8,4 +8,6 @@ EVERY = 3600.0
 
 
 async def tick(services: Services, now: int) -> None:
-    await services.metrics.forget(now - services.config.metrics_days * 86_400_000)
+    before = now - services.config.metrics_days * 86_400_000
+    await services.metrics.forget(before)
+    await services.reports.forget(before)

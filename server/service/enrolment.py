@@ -33,6 +33,7 @@ log = logging.getLogger("server.enrolment")
 
 TOKEN_PREFIX = "ops1."
 MAX_HOURS = 24 * 30
+MOST_FACTS, MOST_TEXT = 64, 255
 MAX_TAGS = 64
 IN_QUARANTINE = "this node is in quarantine; an administrator decides on its page"
 
@@ -167,7 +168,7 @@ class Enrolment:
             "ip": main_address(request.facts, ip),
             "tags": token["tags"],
             "state": OFFLINE,
-            "facts": json.dumps(asdict(request.facts), ensure_ascii=False),
+            "facts": facts_text(request.facts),
             "fingerprint": json.dumps(request.fingerprint, ensure_ascii=False)[:4000],
             "daemon_version": request.facts.daemon_version[:32],
             "last_seen": now,
@@ -205,6 +206,14 @@ class Enrolment:
 def main_address(facts: Facts, peer: str) -> str:
     """The address to show: the first that the host names, else the one its connection came from."""
     return (facts.addresses[0] if facts.addresses else peer)[:64]
+
+
+def facts_text(facts: Facts) -> str:
+    """Facts as they are stored: every list and text bounded, because each page of the list reads them all."""
+    labels = {name[:MOST_TEXT]: value[:MOST_TEXT] for name, value in list(facts.labels.items())[:MOST_FACTS]}
+    addresses = [address[:MOST_TEXT] for address in facts.addresses[:MOST_FACTS]]
+    plain = {name: value[:MOST_TEXT] if isinstance(value, str) else value for name, value in asdict(facts).items()}
+    return json.dumps(plain | {"labels": labels, "addresses": addresses}, ensure_ascii=False)
 
 
 def facts_of(row: Row) -> Facts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from host.wire.messages import Facts
@@ -12,7 +11,7 @@ from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, NodeUnknown
 from server.service.audit import Audit
-from server.service.enrolment import facts_of, main_address
+from server.service.enrolment import facts_of, facts_text, main_address
 from server.service.page import Page
 from server.wakeups import Wakeups, node
 
@@ -81,7 +80,7 @@ class Nodes:
             "id": node_id,
             "hostname": facts.hostname[:255],
             "ip": main_address(facts, ip),
-            "facts": json.dumps(asdict(facts), ensure_ascii=False),
+            "facts": facts_text(facts),
             "daemon_version": facts.daemon_version[:32],
             "now": now,
         }

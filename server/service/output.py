@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from host.wire.protocol import MAX_CHUNK_BYTES
 from host.wire.records import Output as OutputRecord
 from host.wire.states import COMMAND_FINAL
+from host.wire.tasks import MAX_OUTPUT_BYTES
 from server.db import Db, Row, Session
 from server.errors import BadInput
 from server.service.commands import Commands
@@ -43,7 +44,8 @@ class Output:
             data = base64.b64decode(record.data, validate=True)
         except (binascii.Error, ValueError) as problem:
             raise BadInput("output: data is not base64") from problem
-        if len(data) > MAX_CHUNK_BYTES or record.stream not in ("stdout", "stderr") or record.chunk < 0 or record.offset < 0:
+        too_much = len(data) > MAX_CHUNK_BYTES or record.offset + len(data) > MAX_OUTPUT_BYTES
+        if too_much or record.stream not in ("stdout", "stderr") or record.chunk < 0 or record.offset < 0:
             raise BadInput("output: not a chunk")
         owner = await session.row(self._q.owner, {"command_id": record.command_id})
         if owner is None or owner["node_id"] != node_id:

@@ -23,6 +23,7 @@ from server.errors import BadInput, Conflict
 from server.queries import Query
 from server.service.commands import Commands
 from server.service.metrics import Metrics
+from server.service.nodes import CONFIGURATION_EVENT
 from server.service.output import Output as OutputService
 from server.wakeups import Wakeups, execution
 
@@ -30,6 +31,10 @@ log = logging.getLogger("server.reports")
 
 LAST_MOMENT = 253_370_764_800_000
 """The year 9999 in ms: a later time cannot be shown, and one such record would cost a node its page."""
+
+
+MAX_HEALTH_BYTES = 60_000
+"""What the column holds. It is JSON: cut to fit it could not be read any more."""
 
 
 class Reports:
@@ -53,6 +58,15 @@ class Reports:
         for topic in topics:
             self._wakeups.wake(topic)
         return ReportAnswer(stored, now)
+
+    async def forget(self, before: int) -> None:
+        """Delete log lines and events older than `before`."""
+
+        async def work(session: Session) -> None:
+            await session.execute(self._q.delete_logs_before, {"before": before})
+            await session.execute(self._q.delete_events_before, {"before": before})
+
+        await self._db.transaction(work)
 
     async def _store(self, session: Session, node_id: str, request: ReportRequest, topics: set[str], now: int) -> int:
         lane = {"node_id": node_id, "lane": request.lane, "epoch": request.epoch}
@@ -98,10 +112,16 @@ class Reports:
             case AgentState():
                 await self._agent(session, node_id, body, at)
             case Health():
-                health = json.dumps(asdict(body), ensure_ascii=False)[:60_000]
+                health = json.dumps(asdict(body), ensure_ascii=False)
+                if len(health.encode()) > MAX_HEALTH_BYTES:
+                    raise BadInput(f"health: more than {MAX_HEALTH_BYTES} bytes")
                 await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at})
             case Configuration():
                 told = {"text": body.text, "hash": body.hash[:64], "note": body.note[:255], "at": at}
+                before = await session.row(self._q.daemon, {"node_id": node_id})
+                if before is None or (before["configuration_hash"], before["configuration_note"]) != (told["hash"], told["note"]):
+                    change = json.dumps({"hash": told["hash"], "note": told["note"]}, ensure_ascii=False)
+                    await session.execute(self._q.event, place | {"name": CONFIGURATION_EVENT, "detail": change})
                 await self._daemon(session, node_id, self._q.update_configuration, told)
             case Log():
                 line = {"component": body.component[:16], "level": body.level[:16], "logger": body.logger[:128]}

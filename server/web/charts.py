@@ -7,6 +7,7 @@ is broken: a missing value stands between two points that are further apart than
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -35,7 +36,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """`data` is JSON for static/app.js: `{"t": [seconds], "y": [[values] …]}`; `unit` is `percent` or `rate`."""
+    """`data` is JSON for static/app.js: `{"t": [seconds], "y": [[values] …]}`. `unit` as `formats.figure` takes it.
+
+    `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation.
+    """
 
     id: str
     title: str
@@ -44,24 +48,34 @@ class Chart:
     data: str
     table: list[Row]
     gaps: int
+    plugin: str = ""
 
 
 _CHARTS = (
-    ("cpu", N_("CPU"), "percent", (("cpu_usage", N_("in use")),)),
-    ("memory", N_("Memory"), "percent", (("memory_usage", N_("in use")),)),
-    ("disk", N_("Fullest disk"), "percent", (("disk_usage", N_("in use")),)),
-    ("network", N_("Network"), "rate", (("network_rx", N_("received")), ("network_tx", N_("sent")))),
+    ("cpu", N_("CPU"), "%", (("cpu_usage", N_("in use")),)),
+    ("memory", N_("Memory"), "%", (("memory_usage", N_("in use")),)),
+    ("disk", N_("Fullest disk"), "%", (("disk_usage", N_("in use")),)),
+    ("network", N_("Network"), "bytes/s", (("network_rx", N_("received")), ("network_tx", N_("sent")))),
 )
 
 
 def charts(rows: Sequence[Row], since: int, until: int, step: int) -> list[Chart]:
     """The charts of one node from `Metrics.series`."""
-    return [_chart(name, title, unit, columns, rows, since, until, step) for name, title, unit, columns in _CHARTS]
+    return [chart(name, title, unit, columns, rows, since, until, step) for name, title, unit, columns in _CHARTS]
 
 
-def _chart(
-    name: str, title: str, unit: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row], since: int, until: int, step: int
+def chart(
+    name: str,
+    title: str,
+    unit: str,
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Row],
+    since: int,
+    until: int,
+    step: int,
+    plugin: str = "",
 ) -> Chart:
+    """One chart of those `columns` (name in the rows, title) of `rows`, which ascend by `at`."""
     present = [row for row in rows if any(row[column] is not None for column, _ in columns)]
     times, gaps = _broken([row["at"] for row in present], step)
     by_time = {row["at"]: row for row in present}
@@ -70,7 +84,7 @@ def _chart(
     whole = {"t": [at / 1000 for at in times], "y": values, "from": since / 1000, "to": until / 1000}
     every = max(1, -(-len(present) // TABLE_ROWS))
     table = list(reversed(present))[::every]
-    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps)
+    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps, plugin)
 
 
 def _broken(times: Sequence[int], step: int) -> tuple[list[int], int]:
@@ -98,4 +112,5 @@ def _line(column: str, title: str, rows: Sequence[Row]) -> Line:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), 2)
+    """Six digits are more than a chart can show. JSON has no word for what is infinite."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from host.wire.orders import DIAGNOSE
+from host.wire.protocol import DAEMON_PREFIX
 from host.wire.states import COMMAND, COMMAND_FINAL
 from server.auth import COMMAND_CANCEL, COMMAND_READ, Caller
 from server.db import Row
@@ -22,6 +25,7 @@ from server.web.ansi import Screen
 from server.web.render import Pages
 
 PAGE = 50
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]")
 WAIT_S = 20.0
 """How long a browser's question for more output is held: below the 30 s after which proxies tend to cut."""
 
@@ -66,7 +70,10 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def download(request: Request, caller: Caller) -> Response:
         stream, command_id = request.path_params["stream"], request.path_params["id"]
         data = await services.output.whole(command_id, stream)
+        command = await services.commands.get(command_id)
         name = f"{command_id}.{stream}.txt"
+        if command["kind"] == DIAGNOSE and stream == "stdout":
+            name = f"diagnostics-{_UNSAFE.sub('_', command['node_name'])[:80]}-{command_id}.tar.gz"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, headers=headers, media_type="application/octet-stream")
 
@@ -87,12 +94,15 @@ def _values(part: Part, screen: Screen, after: int) -> dict[str, Any]:
     chunks, cut = _portion(part.chunks)
     done = part.done and not cut
     command = part.command
+    # A diagnostics bundle is no text: it is for downloading.
+    shown = [] if command["kind"] == DIAGNOSE else chunks
     return {
         "command": command,
         "content": json.loads(command["task_content"] or "{}"),
         "final": command["state"] in COMMAND_FINAL,
+        "order": command["path"].startswith(DAEMON_PREFIX),
         # Safe by server/web/ansi.py: all text in it is escaped there.
-        "output": Markup(screen.html(chunks, done)),  # noqa: S704
+        "output": Markup(screen.html(shown, done)),  # noqa: S704
         "carry": screen.carry(),
         "next": chunks[-1]["chunk"] + 1 if chunks else after,
         "more": cut,

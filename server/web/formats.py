@@ -39,6 +39,26 @@ def number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,}".replace(",", "\u202f")
 
 
+def compact(value: float | None) -> str:
+    """A figure of any size in a few characters: `1.25 M`, `38 400`, `0.0042`."""
+    if value is None:
+        return NOTHING
+    amount = abs(value)
+    for power, sign in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1, "")):
+        if power <= amount < power * 1e6:
+            part = value / power
+            return (number(round(part)) if abs(part) >= 100 else f"{part:.3g}") + sign
+    return f"{value:.3g}"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A measured value with its unit: `%`, `bytes` and `bytes/s` have ways of their own, any other unit stands behind the number."""
+    known = {"%": percent, "bytes": size, "B": size, "bytes/s": rate, "B/s": rate}.get(unit)
+    if known or value is None:
+        return known(value) if known else NOTHING
+    return f"{compact(value)} {unit}".rstrip()
+
+
 def clock(ms: int | None) -> str:
     """A moment in UTC, to the second."""
     return NOTHING if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -89,6 +109,7 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         "rate": rate,
         "percent": percent,
         "number": number,
+        "figure": figure,
         "duration": duration,
         "ago": ago,
         "stamp": stamp,

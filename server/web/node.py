@@ -9,11 +9,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from host.wire import states
+from host.wire.orders import LOG_LEVELS
 from server.auth import NODE_READ, NODE_RETIRE, Caller
 from server.door import Door
 from server.errors import BadInput
 from server.services import Services
 from server.web.charts import RANGES, STEPS, charts
+from server.web.daemon import old, told
+from server.web.plugins import MAX_CHARTS, PLUGIN_STEPS, plugin_charts
 from server.web.render import Pages
 
 NEWEST_COMMANDS = 8
@@ -28,13 +31,25 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         since = now - RANGES[chosen]
         series = await services.metrics.series(node_id, since, now, STEPS[chosen])
         commands = await services.commands.page(node_id=node_id, task_id="", state="", limit=NEWEST_COMMANDS, offset=0)
+        plugins = await services.metrics.plugin_series(node_id, since, now, PLUGIN_STEPS[chosen])
+        measured = plugin_charts(plugins, since, now, PLUGIN_STEPS[chosen])
+        node, agent = await services.nodes.get(node_id), await services.nodes.agent(node_id)
+        daemon = await services.nodes.daemon(node_id)
+        measured_at = series[-1]["at"] if series else 0
         values: dict[str, Any] = {
-            "node": await services.nodes.get(node_id),
-            "agent": await services.nodes.agent(node_id),
+            "node": node,
+            "agent": agent,
+            "measured_at": measured_at,
+            "measured_old": bool(series) and old(measured_at + STEPS[chosen], node, now),
+            "agent_old": old(agent["updated_at"], node, now),
+            "daemon": told(daemon, node, services.config.certificate_days, now),
+            "configuration": daemon if daemon.get("configuration_hash") else None,
             "latest": await services.metrics.latest(node_id, now),
             "ranges": list(RANGES),
             "range": chosen,
-            "charts": charts(series, since, now, STEPS[chosen]),
+            "charts": charts(series, since, now, STEPS[chosen]) + measured[:MAX_CHARTS],
+            "log_levels": LOG_LEVELS,
+            "more_metrics": measured[MAX_CHARTS:],
             "commands": commands.rows,
             "commands_total": commands.total,
             "log": await services.nodes.log(node_id),

@@ -25,6 +25,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         counts = await services.nodes.counts()
         values = {
             "rows": page.rows,
+            "figures_of": await services.metrics.newest([row["id"] for row in page.rows], services.clock()),
             "total": page.total,
             "q": q,
             "state": state,

@@ -62,6 +62,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         rows.sort(key=lambda row: (row["id"] not in chosen, row["state"] != ONLINE, row["name"]))
         values: dict[str, Any] = {
             "draft": draft,
+            "again": bool(request.query_params.get("again")),
             "chosen": chosen,
             "offered": rows[: max(OFFERED, len(chosen))],
             "total": len(rows),

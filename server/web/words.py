@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host.wire import states
+from host.wire import orders, states
 
 
 def N_(text: str) -> str:
@@ -59,6 +59,39 @@ COMMAND_REASONS = {
     states.INTERRUPTED: N_("cut off while it ran; it is never run again by itself"),
 }
 
+ORDERS = {
+    orders.AGENT_START: N_("Start the agent"),
+    orders.AGENT_STOP: N_("Stop the agent"),
+    orders.AGENT_RESTART: N_("Restart the agent"),
+    orders.COLLECT: N_("Collect now"),
+    orders.LOG_LEVEL: N_("Change the daemon's log level"),
+    orders.CONFIGURE: N_("Set the daemon's configuration"),
+    orders.DIAGNOSE: N_("Diagnostics bundle"),
+    "cancel": N_("Cancel a command"),
+}
+
+ORDER_REASONS = {
+    states.ACCEPTED: N_("the host's daemon has it and does it next"),
+    states.STARTED: N_("the host's daemon is at it"),
+    states.SUCCEEDED: N_("done"),
+    states.FAILED: N_("it could not be done"),
+    states.EXPIRED: N_("the host did not fetch it in time; nothing was done"),
+    states.REFUSED: N_("the host would not do it"),
+    states.INTERRUPTED: N_("cut off before its end was told"),
+}
+
+PROCESS_STATES = {
+    "running": N_("running"),
+    "sleeping": N_("sleeping"),
+    "disk sleep": N_("waiting for a disk"),
+    "stopped": N_("stopped"),
+    "traced": N_("traced"),
+    "zombie": N_("zombie"),
+    "dead": N_("dead"),
+    "idle": N_("idle"),
+    "parked": N_("parked"),
+}
+
 ROLES = {"admin": N_("administrator"), "viewer": N_("viewer")}
 THEMES = {"auto": N_("as the system"), "light": N_("light"), "dark": N_("dark")}
 INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python")}
@@ -69,6 +102,7 @@ ACTIONS = {
     "command.cancel": N_("canceled a command"),
     "enrolment.token": N_("made an enrolment token"),
     "node.enrol": N_("enrolled"),
+    "node.order": N_("gave an order to a daemon"),
     "node.retire": N_("retired a node"),
     "session.open": N_("signed in"),
     "session.close": N_("signed out"),

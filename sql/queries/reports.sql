@@ -52,3 +52,9 @@ UPDATE daemons SET health = :health, health_at = :at WHERE node_id = :node_id AN
 -- name: update_configuration
 UPDATE daemons SET configuration = :text, configuration_hash = :hash, configuration_note = :note, configuration_at = :at
 WHERE node_id = :node_id;
+
+-- name: delete_logs_before
+DELETE FROM node_logs WHERE at < :before;
+
+-- name: delete_events_before
+DELETE FROM node_events WHERE at < :before;

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from host.wire.messages import Record, ReportRequest
+from host.wire.messages import Facts, PollRequest, Record, ReportRequest
 from server.errors import BadInput, Conflict
-from tests.conftest import Manager
+from server.loops import retention
+from tests.conftest import DAY, Manager
 
 SAMPLE: dict[str, Any] = {"took_ms": 3, "cpu": {"percent": 7.5, "user": 5, "system": 2, "idle": 92}, "load": [0.5, 0.4, 0.3]}
 
@@ -147,3 +148,28 @@ async def test_a_number_that_no_column_holds_does_not_hold_up_the_lane(manager: 
     assert answer.stored == 2
     with pytest.raises(BadInput):
         await manager.services.reports.store(node.id, ReportRequest("urgent", 2**70, records), manager.time())
+
+
+async def test_what_is_past_its_time_is_forgotten(manager: Manager) -> None:
+    node = await manager.enrol()
+    line = {"component": "daemon", "level": "warning", "logger": "daemon", "message": "old"}
+    await manager.report(node, "bulk", (1, "log", line), (2, "sample", SAMPLE), (3, "event", {"name": "x", "detail": "y"}))
+    manager.time.now += 31 * DAY
+    await manager.report(node, "bulk", (4, "log", line | {"message": "new"}), (5, "sample", SAMPLE))
+    await retention.tick(manager.services, manager.time())
+    assert [row["message"] for row in await manager.services.nodes.log(node.id)] == ["new"]
+    assert await samples(manager, node.id) == 1
+
+
+async def test_a_hosts_facts_are_bounded(manager: Manager) -> None:
+    node = await manager.enrol()
+    facts = Facts("h" * 9999, ["a" * 999] * 999, labels={str(number): "x" * 999 for number in range(999)})
+    await manager.services.polls.poll(node, PollRequest(1, "0.1.0", facts=facts, holding=[]), gone())
+    row = await manager.services.nodes.get(node.id)
+    assert (len(row["facts"].hostname), len(row["facts"].addresses), len(row["facts"].labels)) == (255, 64, 64)
+
+
+def gone() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
