@@ -113,10 +113,17 @@
   var UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
   function shown(unit, value) {
     if (value === null || value === undefined) return "–";
-    if (unit === "percent") return Math.round(value) + " %";
+    if (unit === "%") return Math.round(value) + " %";
+    if (!BINARY.test(unit)) return (compact(value) + " " + unit).trim();
     var n = 0;
     while (Math.abs(value) >= 1024 && n < UNITS.length - 1) { value /= 1024; n++; }
     return (value >= 10 || n === 0 ? Math.round(value) : value.toFixed(1)) + " " + UNITS[n];
+  }
+  var BINARY = /^(bytes|B)(\/s)?$/;
+  function compact(value) {
+    var amount = Math.abs(value), powers = [[1e12, "T"], [1e9, "G"], [1e6, "M"]];
+    for (var i = 0; i < powers.length; i++) if (amount >= powers[i][0] && amount < powers[i][0] * 1e6) return Number((value / powers[i][0]).toPrecision(3)) + " " + powers[i][1];
+    return amount >= 1000 && amount < 1e6 ? String(Math.round(value)).replace(/(?=(\d{3})+$)(?!^)/g, "\u202f") : String(Number(value.toPrecision(3)));
   }
   function steps(most) {
     var step = 1024;
@@ -133,7 +140,10 @@
     var style = getComputedStyle(document.documentElement);
     var colour = function (name) { return style.getPropertyValue(name).trim(); };
     var data = JSON.parse(place.dataset.chart), unit = place.dataset.unit, span = data.to - data.from;
-    var most = Math.max.apply(null, [unit === "percent" ? 100 : 1024].concat([].concat.apply([], data.y).filter(function (v) { return v !== null; })));
+    var percent = unit === "%", binary = BINARY.test(unit), values = [].concat.apply([], data.y).filter(function (v) { return v !== null; });
+    var most = Math.max.apply(null, [percent ? 100 : binary ? 1024 : 0].concat(values)), least = Math.min.apply(null, [0].concat(values));
+    var high = percent ? most : most > 0 || least < 0 ? most * 1.1 : 1;
+    var splits = percent && most === 100 && least === 0 ? function () { return [0, 25, 50, 75, 100]; } : binary && least === 0 ? function () { return steps(most); } : undefined;
     var axis = {stroke: colour("--soft"), font: "11px " + style.getPropertyValue("--font"), ticks: {show: false}};
     var lines = data.y.map(function (_, i) {
       var line = colour(i ? "--c2" : "--c1");
@@ -146,11 +156,11 @@
     place._plot = new uPlot({
       width: place.clientWidth, height: place.clientHeight, legend: {show: false}, padding: [8, 20, 0, 0],
       cursor: {drag: {x: false, y: false}, points: {size: 6}},
-      scales: {x: {time: true, range: [data.from, data.to]}, y: {range: [0, unit === "percent" ? 100 : most * 1.1]}},
+      scales: {x: {time: true, range: [data.from, data.to]}, y: {range: [Math.max(least * 1.1, -Number.MAX_VALUE), Math.min(high, Number.MAX_VALUE)]}},
       series: [{}].concat(lines),
       axes: [
         Object.assign({}, axis, {size: 24, space: 64, grid: {show: false}, values: function (_, at) { return at.map(function (t) { return when(t, span); }); }}),
-        Object.assign({}, axis, {size: unit === "percent" ? 46 : 62, grid: {stroke: colour("--line"), width: 1}, splits: unit === "percent" ? function () { return [0, 25, 50, 75, 100]; } : function () { return steps(most); }, values: function (_, at) { return at.map(function (v) { return shown(unit, v); }); }})
+        Object.assign({}, axis, {size: percent ? 46 : 62, grid: {stroke: colour("--line"), width: 1}, splits: splits, values: function (_, at) { return at.map(function (v) { return percent || binary ? shown(unit, v) : compact(v); }); }})
       ],
       hooks: {setCursor: [function (plot) {
         var i = plot.cursor.idx;
@@ -222,6 +232,46 @@
     ask();
   }
 
+  /* What was typed, over a session that ended: a form is put aside when it is sent. If the answer is the sign-in, it waits there, and is
+     filled in again where the way leads back to it, for the same person only; any other answer means that it has arrived. */
+  var DRAFT = "ops.draft";
+  function keep(form) {
+    var fields = [];
+    new FormData(form).forEach(function (value, name) { if (typeof value === "string" && name !== "step") fields.push([name, value]); });
+    stored({who: document.body.dataset.who, path: location.pathname, fields: fields});
+  }
+  function stored(draft) {
+    try {
+      if (draft === null) sessionStorage.removeItem(DRAFT);
+      else if (draft) sessionStorage.setItem(DRAFT, JSON.stringify(draft));
+      else return JSON.parse(sessionStorage.getItem(DRAFT));
+    } catch (problem) { /* no room, or not allowed: then there is nothing to bring back */ }
+    return null;
+  }
+  function bringBack() {
+    var draft = stored();
+    if (!draft) return;
+    if ($("form[action='/sign-in']")) { draft.waits = true; stored(draft); return; }
+    stored(null);
+    var form = $("form[data-keep]");
+    if (!form || !draft.waits || draft.who !== document.body.dataset.who || draft.path !== location.pathname) return;
+    all("input[type=checkbox]", form).forEach(function (box) { box.checked = false; });
+    draft.fields.forEach(function (pair) {
+      var places = all("[name]", form).filter(function (place) { return place.name === pair[0]; });
+      var box = places.filter(function (place) { return /^(checkbox|radio)$/.test(place.type); });
+      if (!box.length) { if (places.length) places[0].value = pair[1]; return; }
+      var own = box.filter(function (place) { return place.value === pair[1]; })[0];
+      if (own) { own.checked = true; return; }
+      own = document.createElement("input");
+      own.type = "hidden"; own.name = pair[0]; own.value = pair[1];
+      form.appendChild(own);
+    });
+    all("details", form).forEach(function (part) { if (all("textarea, input", part).some(function (place) { return place.value; })) part.open = true; });
+    var note = $("[data-brought-back]");
+    if (note) note.hidden = false;
+    chosen();
+  }
+
   /* Keys */
   var before = "";
   function typing(element) { return element && (/^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName) || element.isContentEditable); }
@@ -254,6 +304,7 @@
     chosen();
   });
   document.addEventListener("input", function (event) { if (event.target.dataset.narrow) narrow(event.target); });
+  document.addEventListener("submit", function (event) { if (event.target.matches("form[data-keep]")) keep(event.target); });
   document.addEventListener("keydown", key);
   document.addEventListener("toggle", function () { charts(); }, true);
   document.addEventListener("visibilitychange", function () { refresh(); times(); });
@@ -268,6 +319,6 @@
   }
   window.addEventListener("pageshow", chosen);
   all("[data-refresh]").forEach(function (place) { place._at = Date.now() + skew; });
-  times(); charts(); chosen(); live();
+  bringBack(); times(); charts(); chosen(); live();
   setInterval(function () { refresh(); times(); }, 1000);
 })();
