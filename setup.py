@@ -14,4 +14,5 @@ setup(
     package_dir={f"server.{name}": name for name in DATA},
     package_data={f"server.{name}": ["**/*"] for name in DATA},
     install_requires=[pin for pin in PINS if pin],
+    extras_require={"gpu": ["nvidia-ml-py>=12"]},
 )
