@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, nodes, run, sign
+from server.ctl import audit, commands, nodes, orders, run, sign
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -32,6 +32,11 @@ for _verb in (
     commands.commands,
     commands.output,
     commands.cancel,
+    orders.agent,
+    orders.collect,
+    orders.log_level,
+    orders.config,
+    orders.diagnose,
     audit.audit,
 ):
     cli.add_command(_verb)

@@ -25,6 +25,10 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the API's data instead of text.")(command)
 
 
+def wait_option(command: F) -> F:
+    return click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for its end, or print the command's id.")(command)
+
+
 class Duration(click.ParamType[int]):
     """`90`, `90s`, `5m`, `2h` → seconds."""
 
