@@ -78,7 +78,8 @@ def routes(door: Door, services: Services) -> list[Route]:
         step = whole(request, "step", step_for(since, until, now, services.config.metrics_days), 1, MAX_TIME)
         await services.nodes.get(node_id)
         points = await services.metrics.series(node_id, since, until, step)
-        return good(now, {"since": since, "until": until, "step": step, "points": points})
+        plugins = await services.metrics.plugin_series(node_id, since, until, step)
+        return good(now, {"since": since, "until": until, "step": step, "points": points, "plugins": plugins})
 
     async def agent(request: Request, caller: Caller) -> Response:
         return good(services.clock(), await services.nodes.agent(request.path_params["id"]))

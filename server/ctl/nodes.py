@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from host.wire.states import NODE
@@ -57,10 +59,29 @@ def node(node: str, as_json: bool) -> None:
         ("memory", f"{memory['percent']:.1f} % of {show.size(memory['total'])}" if memory else ""),
         ("disks", disks),
         ("load", " ".join(f"{figure:.2f}" for figure in metrics.get("load") or [])),
+        ("processes", _processes(metrics)),
+        ("GPUs", ", ".join(_gpu(one) for one in metrics.get("gpus") or [])),
+        *((f"plugin {one['plugin']}", f"{one['name']} {_figure(one)}") for one in metrics.get("plugins") or []),
         ("daemon", data["daemon_version"]),
         ("agent", " ".join(part for part in (agent["state"], agent["version"], agent["reason"]) if part)),
     ]
     show.pairs([(name, value) for name, value in lines if value])
+
+
+def _processes(metrics: dict[str, Any]) -> str:
+    states = ", ".join(f"{count} {name}" for name, count in sorted((metrics.get("process_states") or {}).items()))
+    return f"{metrics['processes']}" + (f" ({states})" if states else "") if "processes" in metrics else ""
+
+
+def _gpu(one: dict[str, Any]) -> str:
+    warm = f", {one['temperature']:.0f} °C" if one.get("temperature") is not None else ""
+    return f"{one['name']} {one['percent']:.0f} %, {show.size(one['memory_used'])} of {show.size(one['memory_total'])}{warm}"
+
+
+def _figure(metric: dict[str, Any]) -> str:
+    if metric["unit"] == "bytes":
+        return show.size(int(metric["value"]))
+    return f"{metric['value']:g} {metric['unit']}".rstrip()
 
 
 @click.command("enrol-token")

@@ -18,7 +18,7 @@ FROM node_metrics WHERE node_id = :node_id AND at >= :since AND at <= :until
 GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
 
 -- name: latest
-SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since ORDER BY at DESC LIMIT 10;
+SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since ORDER BY at DESC LIMIT 100;
 
 -- name: delete_before
 DELETE FROM node_metrics WHERE at < :before;

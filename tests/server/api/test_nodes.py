@@ -69,6 +69,20 @@ def test_metrics_are_given_for_a_span_of_time(manager: Manager, viewer: Api) -> 
     assert viewer.refusal("GET", f"{path}?since=99999999999999999")[:3] == (400, 1001, "since")
 
 
+def test_what_plugins_measured_comes_with_the_metrics_and_stands_in_the_newest_picture(manager: Manager, viewer: Api) -> None:
+    host = manager.host("with-plugins")
+    metrics = [{"plugin": "mail", "name": name, "value": value, "unit": "mails"} for name, value in (("sent", 3.0), ("held", 0.5))]
+    host.tells("sample", {"took_ms": 1.0, "plugins": metrics, "processes": 7, "process_states": {"running": 7}}, "bulk")
+    series = viewer.data("GET", f"/api/v1/nodes/{host.id}/metrics")["plugins"]
+    assert [(row["plugin"], row["name"], row["value"], row["unit"], row["at"]) for row in series] == [
+        ("mail", "held", 0.5, "mails", manager.clock.now),
+        ("mail", "sent", 3.0, "mails", manager.clock.now),
+    ]
+    assert viewer.data("GET", f"/api/v1/nodes/{host.id}/metrics?since=1&until=2")["plugins"] == []
+    node = viewer.data("GET", f"/api/v1/nodes/{host.id}")["metrics"]
+    assert (node["plugins"], node["process_states"]) == (metrics, {"running": 7})
+
+
 def test_a_long_range_comes_as_means_with_their_peaks_and_says_the_step(manager: Manager, viewer: Api) -> None:
     host = manager.host("watched-for-long")
     manager.clock.now = manager.clock.now // 3_600_000 * 3_600_000

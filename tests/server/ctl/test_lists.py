@@ -43,6 +43,18 @@ def test_a_node_is_named_by_name_or_id_and_never_guessed(manager: Manager, vic: 
     assert vic.here("node", "01JZZZZZZZZZZZZZZZZZZZZZZZ").code == 1
 
 
+def test_a_node_shows_processes_gpus_and_the_figures_of_plugins(manager: Manager, vic: Opsctl) -> None:
+    host = manager.host("gpu-1")
+    gpus = [{"name": "T4", "percent": 42.0, "memory_used": 1 << 30, "memory_total": 4 << 30, "temperature": 55.0}]
+    plugins = [{"plugin": "mail", "name": "sent", "value": 3.0, "unit": "mails/s"}]
+    body = {"took_ms": 1.0, "gpus": gpus, "plugins": plugins, "processes": 8, "process_states": {"sleeping": 7, "zombie": 1}}
+    host.tells("sample", body, "bulk")
+    text = " ".join(vic.here("node", "gpu-1").out.decode().split())
+    assert "processes 8 (7 sleeping, 1 zombie)" in text
+    assert "GPUs T4 42 %, 1.0 GiB of 4.0 GiB, 55 °C" in text
+    assert "plugin mail sent 3 mails/s" in text
+
+
 def test_what_a_host_calls_itself_cannot_drive_the_terminal(manager: Manager, vic: Opsctl) -> None:
     host = manager.host("evil", {"note": "\x1b]0;owned\x07\x1b[2J"})
     for arguments in (("nodes", "--q", "evil"), ("node", host.id)):
