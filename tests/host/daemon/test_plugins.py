@@ -242,3 +242,10 @@ def test_one_wrong_value_costs_that_value_and_is_named() -> None:
             assert read("p", bad)[0] == []
         except Nonsense:
             continue
+
+
+def test_the_documented_examples_are_the_shipped_ones() -> None:
+    text = (ROOT / "docs/daemon.md").read_text()
+    for name, begin in (("open_files.py", "def collect():"), ("logged_in.sh", "count=")):
+        shipped = (ROOT / "packaging/host/plugins" / name).read_text()
+        assert shipped[shipped.index(begin) :] in text, name
