@@ -38,7 +38,11 @@ def text_of(path: Path) -> str:
 
 def parse(cls: type[T], text: str, name: str) -> T:
     """The same for text; `name` stands in messages."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as problem:
+        line = text.count("\n", 0, getattr(problem, "position", 0)) + 1
+        raise ConfigError("D1001", f"{name}:{line}: a character that may not stand in YAML", "remove it; save the file as text") from problem
     try:
         node = loader.get_single_node()
         if node is None:

@@ -217,3 +217,26 @@ def test_a_hundred_idle_connections_of_strangers_do_not_keep_the_daemon_out(agen
     assert ask(newcomer) == 200, "a new one was refused"
     for connection in [daemon, newcomer, *strangers]:
         connection.close()
+
+
+def test_this_hosts_policy_has_the_last_word(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("refuse: {interpreters: [python], paths: [/etc]}\n")
+    policy.chmod(0o600)
+    tmp_path.chmod(0o700)
+    agent = Agent(tmp_path / "host", more=f"policy_file: {policy}")
+
+    def task(script: str, **content: str) -> tuple[int, dict[str, Any]]:
+        return agent.post(EXECUTE, {"node_id": NODE, "kind": "script", "content": {"script": script, **content}})
+
+    try:
+        agent.start()
+        status, answer = task("import os", interpreter="python")
+        assert (status, answer["code"]) == (403, 1003)
+        assert answer["message"] == "this host's policy refuses the interpreter python"
+        assert "working folder /usr/../etc" in task("true", working_folder="/usr/../etc")[1]["message"]
+        assert task("true")[0] == 200
+        policy.write_text("nonsense")
+        assert "everything is refused" in task("true")[1]["message"]
+    finally:
+        agent.close()

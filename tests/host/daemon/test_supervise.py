@@ -161,3 +161,39 @@ def test_an_agent_that_will_not_stop_is_asked_again_and_not_started_beside_it() 
     decision = decide(decision.memory, Seen(world.at + 203, False), CHECK, WAITS)
     assert decision.action == START
     assert decision.memory.restarts == 1
+
+
+PURPOSE = "stopped on purpose"
+
+
+@pytest.mark.parametrize(
+    ("alive", "changing", "action", "state"),
+    [
+        (True, False, STOP, "running"),
+        (True, True, NONE, "running"),
+        (False, True, NONE, "stopped"),
+        (False, False, NONE, "stopped"),
+        (None, False, NONE, "unknown"),
+    ],
+)
+@pytest.mark.parametrize(
+    "before",
+    [Memory(), Memory(started_before=True, watching_since=1.0), Memory(due=5.0, restarts=3, last_restart=1.0, started_before=True)],
+)
+def test_an_agent_that_is_not_meant_to_run(before: Memory, alive: bool | None, changing: bool, action: str, state: str) -> None:
+    decision = decide(before, Seen(100.0, alive, changing, None, 99.0, 10**12, PURPOSE), CHECK, WAITS)
+    assert (decision.action, decision.state, decision.alert) == (action, state, False)
+    assert decision.memory == (before if alive is None else Memory()), "what was counted before does not matter afterwards"
+    if alive is not None:
+        assert decision.reason == PURPOSE
+
+
+def test_an_agent_that_is_meant_to_run_again_is_started_at_once_whatever_was_before() -> None:
+    world = started()
+    world.dies_at_once, world.alive = True, False
+    world.run(200)
+    decision = decide(world.kept, Seen(world.at, False, unwanted=PURPOSE), CHECK, WAITS)
+    decision = decide(decision.memory, Seen(world.at + 3600, False, unwanted=PURPOSE), CHECK, WAITS)
+    assert decision.action == NONE
+    decision = decide(decision.memory, Seen(world.at + 7200, False), CHECK, WAITS)
+    assert (decision.action, decision.memory.restarts) == (START, 0)
