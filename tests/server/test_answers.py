@@ -32,6 +32,7 @@ async def test_a_packed_body_is_unpacked() -> None:
         (gzip.compress(b"") * 100_000 + gzip.compress(b"{}"), "not one whole gzip member"),
         (gzip.compress(bytes(MAX_BODY_BYTES + 1)), "unpacks to more than"),
     ],
+    ids=["no gzip", "cut off", "a million members", "a bomb"],
 )
 async def test_a_body_that_is_packed_to_harm_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(BadInput, match=message):
