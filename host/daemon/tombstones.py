@@ -70,14 +70,13 @@ def bury_bytes(db: sqlite3.Connection, lane: str, wanted: int, now: int, why: st
 
 def bury_older(db: sqlite3.Connection, lane: str, before: int, now: int, why: str, upto: int) -> int:
     """Buries the oldest records of the lane, none past `upto`, that were made before `before` (UTC ms), at most a portion;
-    gives how many went. A record counts as made no earlier than those before it, whatever the clock said at that moment."""
-    first = last = newest = 0
+    gives how many went. Behind a record that is young enough all are, whatever the clock said at their moment."""
+    first = last = 0
     rows = db.execute("SELECT seq, kind, at FROM records WHERE lane = ? ORDER BY seq LIMIT ?", (lane, _AT_ONCE))
     for row in rows:
         if row["kind"] == KIND:
             continue
-        newest = max(newest, row["at"])
-        if newest >= before or row["seq"] > upto:
+        if row["at"] >= before or row["seq"] > upto:
             break
         first, last = first or row["seq"], row["seq"]
     rows.close()

@@ -83,6 +83,7 @@ def drain(outbox: Outbox, manager: FakeManager, pki: Pki, link_to: Callable[...,
     good = good or GoodManager(pki.authority)
     manager.answer = good.answer
     reporter = Reporter("bulk", link_to(manager.port), outbox, FakeClock(), Backoff(1.0, 30.0, lambda: 0.0))
+    reporter._most = 3
     for _ in range(50):
         if not outbox.wait("bulk", 0):
             break
@@ -119,7 +120,7 @@ def test_a_disk_that_takes_nothing_costs_only_what_memory_cannot_hold_and_says_e
     on_disk = outbox.stats().bulk
     good = drain(outbox, manager, pki, link_to)
     assert numbers(good.records["bulk"]) == list(range(1, on_disk + 1)), "what is on the disk goes although it cannot be deleted"
-    assert drain(outbox, manager, pki, link_to, good).records["bulk"] == good.records["bulk"]
+    assert sum(len(call.json["records"]) for call in manager.calls) == on_disk, "each is sent once"
     disk.make_room() if fault == "full" else outbox._db.execute("PRAGMA query_only=OFF")
     store.put("log", 111, line(111))
     assert (store.held, store.problem) == (0, "")

@@ -97,7 +97,7 @@ BROKEN = {
     "binary": ("#!/bin/sh\nhead -c 1000 /dev/urandom\n", "it printed no JSON"),
     "raises": ("def collect():\n    raise RuntimeError('no luck')\n", "RuntimeError: no luck"),
     "empty": ("x = 1\n", "it defines no function collect()"),
-    "leaves": ("#!/bin/sh\nsleep 1000 &\n" + GOOD.partition("\n")[2], ""),
+    "leaves": ("#!/bin/sh\nsleep 1000.77 &\n" + GOOD.partition("\n")[2], ""),
 }
 
 
@@ -119,6 +119,9 @@ def test_whatever_is_broken_is_told_once_and_the_others_go_on(tmp_path: Path, ca
         assert caplog.text.count(f"D5001 plugin {name}: ") == (1 if reason else 0), "told once"
     mine = psutil.Process().children(recursive=True)
     assert [one for one in mine if one.name() in ("sleep", "yes")] == [], "nothing is left running"
+    assert not any("1000.77" in one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"]), (
+        "no grandchild either"
+    )
     assert len(os.listdir("/proc/self/fd")) < 60
 
     plugins.add("crashes", GOOD)
