@@ -34,14 +34,15 @@ class StackError(Exception):
 class Stack:
     """`folder` must be on a path short enough for Unix sockets (< 80 characters)."""
 
-    def __init__(self, folder: Path, database_url: str = "", daemon: str = "", manager: str = "") -> None:
+    def __init__(self, folder: Path, database_url: str = "", daemon: str = "", manager: str = "", agent: str = "") -> None:
+        self.bin_dir, self.stop_wait = BIN, 30  # where supervisord finds the programs, and how long it waits before it kills
         self.folder, self.database_url = folder, database_url
         self.node_port, self.web_port, self.agent_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.web_port}"
         self.password = self.token = self.node_id = self.node_name = ""
         self._manager: subprocess.Popen[bytes] | None = None
         self._supervisord: subprocess.Popen[bytes] | None = None
-        self._extra = {"daemon": daemon, "manager": manager}
+        self._extra = {"daemon": daemon, "manager": manager, "agent": agent}
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -105,11 +106,12 @@ class Stack:
             f"agent:\n  url: https://127.0.0.1:{self.agent_port}\n" + self._extra["daemon"]
         )
         agent = f"work_dir: {host}/var\nrun_dir: {host}/run\nlisten: 127.0.0.1:{self.agent_port}\n"
-        (host / "etc/agent.yaml").write_text(agent)
+        (host / "etc/agent.yaml").write_text(agent + self._extra["agent"])
         template = (ROOT / "packaging/host/supervisord.conf").read_text()
-        folders = {"run_dir": f"{host}/run", "log_dir": f"{host}/log", "config_dir": f"{host}/etc", "bin_dir": str(BIN)}
+        folders = {"run_dir": f"{host}/run", "log_dir": f"{host}/log", "config_dir": f"{host}/etc", "bin_dir": str(self.bin_dir)}
         for key, value in folders.items():
             template = template.replace(f"{{{key}}}", value)
+        template = template.replace("stopwaitsecs=30", f"stopwaitsecs={self.stop_wait}")
         (host / "etc/supervisord.conf").write_text(template)
         self.start_supervisord()
 

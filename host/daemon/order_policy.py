@@ -24,6 +24,12 @@ class OrderPolicy:
         """Why the order is refused; "" when it is not."""
         return self.policy.reason((verb, EVERY_ORDER))
 
+    def status(self) -> dict[str, str]:
+        """Where it is, how it stands, and why everything is refused; for `ops-daemon status`."""
+        problem = self.policy.problem()
+        state = "" if problem else "in force" if self.policy.path.exists() else "there is none; nothing is refused"
+        return {"path": str(self.policy.path), "state": state, "problem": problem}
+
 
 def read(path: Path) -> Rulebook:
     """Raises ConfigError."""

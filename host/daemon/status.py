@@ -59,11 +59,13 @@ def lines(status: dict[str, Any]) -> list[str]:
         usage.append(f"{agent['cpu_percent']:g} % CPU")
     if agent.get("memory_bytes"):
         usage.append(f"{agent['memory_bytes'] / 1048576:.0f} MiB")
+    restarts = agent["restarts"]
     details = [
         f"pid {agent['pid']}" if agent.get("pid") else "",
         agent.get("version", ""),
         *usage,
-        f"{agent['restarts']} restarts",
+        f"{restarts} restart{'' if restarts == 1 else 's'}",
+        f"the last because {status['last_failure']}" if status.get("last_failure") else "",
         agent.get("reason", ""),
     ]
     result.append(f"agent     {agent['state']}: " + ", ".join(part for part in details if part))
@@ -78,8 +80,16 @@ def lines(status: dict[str, Any]) -> list[str]:
         result.append(f"commands  {len(status['holding'])} wait for the agent")
     if status["sample"]:
         result.append(f"sample    {_span(now - status['sample']['at'])} ago, took {status['sample']['took_ms']:g} ms")
+    configuration, policy = status.get("configuration"), status.get("policy")
+    if configuration:
+        short, note = configuration["hash"][:12], configuration["note"]
+        result.append(f"config    {configuration['path']}, {short}, {note}; logs at {status['log_level']}")
+    if policy:
+        state = f"everything is refused: {policy['problem']}" if policy["problem"] else policy["state"]
+        result.append(f"policy    {policy['path']}: {state}")
     result += [f"failing   collector {name}: {reason}" for name, reason in status["failing_collectors"].items()]
     result += [f"failing   plugin {name}: {reason}" for name, reason in status.get("plugins", {}).items() if reason]
+    result += [f"{level:<9} {_span(now - at)} ago: {message}" for at, level, message in status.get("problems", [])]
     return result
 
 

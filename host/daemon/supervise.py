@@ -111,7 +111,8 @@ def _judge(memory: Memory, seen: Seen, check: HealthCheck, waits: Restart) -> De
         return _fail(memory, seen, check, waits, f"no heartbeat for {silent:.0f} s")
     over = _over(seen, check)
     if not over:
-        memory = replace(memory, over_since=None)
+        # A look that came too soon to measure a share says nothing; only a measured one ends a row.
+        memory = replace(memory, over_since=None if seen.cpu_percent is not None else memory.over_since)
         return Decision(memory, NONE, "running", "", min(check.interval, check.heartbeat_timeout - silent))
     began = memory.over_since if memory.over_since is not None else seen.at
     memory = replace(memory, over_since=began)

@@ -78,6 +78,7 @@ class Watch:
         self._told: tuple[float, AgentState] | None = None
         self._problem = ""
         self.state = AgentState("unknown", reason="not looked at yet")
+        self.last_failure = ""
 
     # -- from the agent's connection ------------------------------------------------------------------------------
 
@@ -114,6 +115,8 @@ class Watch:
         self._memory = decision.memory
         failed = self._act(decision, pid, orphan)
         if decision.action != supervise.NONE and decision.state == "failed":
+            if "; restart " in decision.reason:
+                self.last_failure = decision.reason.partition("; restart ")[0]
             log.warning("D3003 the agent is not healthy: %s", decision.reason)
         if decision.alert:
             self._emit("event", Event("agent_keeps_failing", decision.reason))

@@ -42,7 +42,7 @@ def parse(cls: type[T], text: str, name: str) -> T:
         loader = yaml.SafeLoader(text)
     except yaml.YAMLError as problem:
         line = text.count("\n", 0, getattr(problem, "position", 0)) + 1
-        raise ConfigError("D1001", f"{name}:{line}: a character that may not stand in YAML", "remove it; save the file as text") from problem
+        raise ConfigError("D1001", f"{name}:{line}: a character that may not stand in YAML", "remove it") from problem
     try:
         node = loader.get_single_node()
         if node is None:
