@@ -234,25 +234,39 @@
 
   /* What was typed, over a session that ended: a form is put aside when it is sent. If the answer is the sign-in, it waits there, and is
      filled in again where the way leads back to it, for the same person only; any other answer means that it has arrived. */
-  var DRAFT = "ops.draft";
+  var DRAFT = "ops.draft", PUSHED = "ops.pushed";
   function keep(form) {
     var fields = [];
     new FormData(form).forEach(function (value, name) { if (typeof value === "string" && name !== "step") fields.push([name, value]); });
-    stored({who: document.body.dataset.who, path: location.pathname, fields: fields});
+    var draft = {who: document.body.dataset.who, path: location.pathname, fields: fields};
+    stored(DRAFT, draft);
+    /* A host may refuse what was pushed: its page leads back here, to the text. */
+    if (form.elements.text) stored(PUSHED, draft);
   }
-  function stored(draft) {
+  function stored(key, draft) {
     try {
-      if (draft === null) sessionStorage.removeItem(DRAFT);
-      else if (draft) sessionStorage.setItem(DRAFT, JSON.stringify(draft));
-      else return JSON.parse(sessionStorage.getItem(DRAFT));
+      if (draft === null) sessionStorage.removeItem(key);
+      else if (draft) sessionStorage.setItem(key, JSON.stringify(draft));
+      else return JSON.parse(sessionStorage.getItem(key));
     } catch (problem) { /* no room, or not allowed: then there is nothing to bring back */ }
     return null;
   }
+  function pushed() {
+    var draft = stored(PUSHED), form = $("form[data-keep]"), note = $("[data-pushed-back]");
+    if (!draft || !form || !note || location.hash !== "#draft" || draft.who !== document.body.dataset.who || draft.path !== location.pathname) return;
+    draft.fields.forEach(function (pair) { if (pair[0] === "text") form.elements.text.value = pair[1]; });
+    note.hidden = false;
+  }
   function bringBack() {
-    var draft = stored();
+    var draft = stored(DRAFT);
+    if ($("form[action='/sign-in']")) {
+      stored(PUSHED, null);
+      if (draft) { draft.waits = true; stored(DRAFT, draft); }
+      return;
+    }
+    pushed();
     if (!draft) return;
-    if ($("form[action='/sign-in']")) { draft.waits = true; stored(draft); return; }
-    stored(null);
+    stored(DRAFT, null);
     var form = $("form[data-keep]");
     if (!form || !draft.waits || draft.who !== document.body.dataset.who || draft.path !== location.pathname) return;
     all("input[type=checkbox]", form).forEach(function (box) { box.checked = false; });

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from host.wire.messages import Facts
 from host.wire.states import CANCELED, NODE, ONLINE, RETIRED, may_follow
 from server.auth import Caller
@@ -18,6 +20,13 @@ from server.wakeups import Wakeups, node
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
 CONFIGURATIONS = 50
+
+
+class Change(msgspec.Struct):
+    """The detail of such an event."""
+
+    hash: str
+    note: str
 
 
 class Nodes:
@@ -61,7 +70,14 @@ class Nodes:
         """Which configuration came in force when, newest first: `at`, `hash`, `note`."""
         wanted = {"node_id": node_id, "name": CONFIGURATION_EVENT, "limit": CONFIGURATIONS}
         rows = await self._db.rows(self._db.q.reports.events_named, wanted)
-        return [{"at": row["at"], **json.loads(row["detail"])} for row in rows]
+        found = []
+        for row in rows:
+            try:
+                change = msgspec.json.decode(row["detail"], type=Change)
+            except msgspec.DecodeError:
+                continue  # a host may use the name for an event of its own, with any text in it
+            found.append({"at": row["at"], "hash": change.hash, "note": change.note})
+        return found
 
     async def log(self, node_id: str) -> list[Row]:
         """The newest warnings and errors that the host sent (D14)."""

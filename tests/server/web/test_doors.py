@@ -8,7 +8,18 @@ from server.web.session import local_path
 from tests.conftest import Manager
 from tests.server.web.conftest import SAME, Visitor
 
-FORMS = ("/sign-in", "/sign-out", "/preferences", "/account", "/run", "/enrol", "/nodes/X/retire", "/commands/X/cancel")
+FORMS = (
+    "/sign-in",
+    "/sign-out",
+    "/preferences",
+    "/account",
+    "/run",
+    "/enrol",
+    "/nodes/X/retire",
+    "/nodes/X/orders",
+    "/nodes/X/configuration/edit",
+    "/commands/X/cancel",
+)
 
 
 @pytest.mark.parametrize("path", FORMS)
@@ -92,7 +103,14 @@ async def test_hsts_is_not_sent_over_plain_http(visit: Visitor) -> None:
 
 
 EVIL = (
-    "//evil", "///evil", "/\\evil", "\\\\evil", "https://evil", "javascript:alert(1)", "/\t/evil", "/\n/evil",
+    "//evil",
+    "///evil",
+    "/\\evil",
+    "\\\\evil",
+    "https://evil",
+    "javascript:alert(1)",
+    "/\t/evil",
+    "/\n/evil",
     "evil",
     "",
     " //evil",
@@ -120,10 +138,13 @@ async def test_a_viewer_may_look_but_gets_403_for_everything_that_changes(visit:
     assert page.status_code == 200
     assert "/run" not in page.text
     assert "retire" not in page.text.lower()
-    for path in ("/run", "/enrol", "/audit", f"/nodes/{node.id}/retire"):
+    assert "/orders" not in page.text
+    control = (f"/nodes/{node.id}/configuration/edit", f"/nodes/{node.id}/orders/agent-stop", f"/nodes/{node.id}/orders/agent-restart")
+    for path in ("/run", "/enrol", "/audit", f"/nodes/{node.id}/retire", *control):
         assert (await visit.get(path)).status_code == 403, path
     fields: dict[str, str | list[str]] = {"node": node.id, "script": "id", "timeout": "5", "interpreter": "shell", "step": "go"}
-    for path in ("/run", "/enrol", f"/nodes/{node.id}/retire", "/commands/X/cancel"):
+    orders = (f"/nodes/{node.id}/orders", f"/nodes/{node.id}/configuration/edit")
+    for path in ("/run", "/enrol", f"/nodes/{node.id}/retire", "/commands/X/cancel", *orders):
         assert (await visit.post(path, fields)).status_code == 403, path
     assert (await manager.services.commands.page(node_id="", task_id="", state="", limit=1, offset=0)).total == 0
 
@@ -134,6 +155,8 @@ async def test_a_viewer_does_not_see_a_field_that_could_be_run(visit: Visitor, m
 
 
 async def test_nobody_reaches_only_the_sign_in(visit: Visitor) -> None:
+    for path in ("/nodes/X/configuration", "/nodes/X/configuration/edit", "/nodes/X/orders/agent-stop"):
+        assert (await visit.get(path)).headers["location"].startswith("/sign-in"), path
     for path in ("/", "/nodes", "/nodes/X", "/run", "/commands", "/commands/X", "/commands/X/output", "/enrol", "/audit", "/account"):
         answer = await visit.get(path)
         assert answer.status_code == 303, path
