@@ -28,7 +28,7 @@ def connect(plan: Plan, timeout: float, clock: Clock, watch: Watch) -> PatientSo
             raise
     if not plan.timeline.known or not _fits(plan, plan.timeline.now(), timeout, clock, watch):
         plan.timeline.learn(_ask_date(plan, timeout, clock, watch))
-    lenient = dial.tls_context(plan.ca, plan.certificate, any_time=True)
+    lenient = dial.tls_context(plan.ca, *(plan.chain or ()), any_time=True)
     connection = dial.secured(plan, lenient, timeout, clock, watch)
     try:
         _judge(plan, connection, plan.timeline.now())
@@ -60,7 +60,8 @@ def _ask_date(plan: Plan, timeout: float, clock: Clock, watch: Watch) -> int:
         connection.sock = secured
         connection.request("GET", CA_PATH, headers={"Host": plan.where})
         try:
-            date = int(parsedate_to_datetime(connection.getresponse().headers["Date"]).timestamp() * 1000)
+            with connection.getresponse() as response:
+                date = int(parsedate_to_datetime(response.headers["Date"]).timestamp() * 1000)
         except (TypeError, ValueError) as problem:
             raise LinkFailure(
                 "D2001", f"the certificate of the {plan.who} at {plan.where} is not valid at this host's time", "set this host's clock"

@@ -75,8 +75,8 @@ def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = No
 
 @dataclass(frozen=True)
 class Plan:
-    """Where to connect, and how. `ca` and `certificate` are there for the manager only: with them a wrong clock is seen
-    for what it is. `generation` counts the host's certificates; `timeline` knows the manager's time."""
+    """Where to connect, and how. `ca` and `chain` (our certificate and its key) are there for the manager only: with them
+    a wrong clock is seen for what it is. `generation` counts the host's certificates; `timeline` knows the manager's time."""
 
     who: str
     host: str
@@ -84,7 +84,7 @@ class Plan:
     context: ssl.SSLContext
     proxy: Proxy | None = None
     ca: Path | None = None
-    certificate: Path | None = None
+    chain: tuple[Path, Path] | None = None
     timeline: Timeline | None = None
     generation: int = 0
 

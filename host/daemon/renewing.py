@@ -44,6 +44,8 @@ class Renewal:
             found = self._identity.validity()
         except LinkError as problem:
             return self._failed(str(problem), LAST_WAIT)
+        if self.not_after not in (None, found.not_after):
+            self._route.reload()  # it was renewed by hand
         self.not_after = found.not_after
         life = found.not_after - found.not_before
         due, now = found.not_before + int(life * (DUE + self._lot / 100)), self._timeline.now()
@@ -56,8 +58,10 @@ class Renewal:
             self._route.reload()
         except LinkError as problem:
             return self._failed(str(problem), life / 50_000)
-        self.problem, self._backoff = "", None
-        self.not_after = self._identity.validity().not_after
+        fresh = self._identity.validity()
+        if fresh.not_after <= found.not_after:  # or this would go round and round
+            return self._failed("D2002 the manager gave a certificate that ends no later than the one before", life / 50_000)
+        self.problem, self._backoff, self.not_after = "", None, fresh.not_after
         log.info("this host's certificate was renewed; it ends on %s", _day(self.not_after))
         return 0.0
 

@@ -82,8 +82,9 @@ class ManagerRoute:
     def plan(self) -> Plan:
         with self._lock:
             host, port = self._addresses[self._current]
-            certificate = self._identity.chain[0]
-            return Plan("manager", host, port, self._context, self._proxy, self._identity.ca, certificate, self._timeline, self._generation)
+            return Plan(
+                "manager", host, port, self._context, self._proxy, self._identity.ca, self._identity.chain, self._timeline, self._generation
+            )
 
     def is_current(self, plan: Plan) -> bool:
         with self._lock:

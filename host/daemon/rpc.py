@@ -139,10 +139,21 @@ class RpcServer:
         self._gone(peer)
 
 
+def _guard(folder: Path) -> None:
+    """Raises ConfigError D1002 when anybody could put a socket of their own in the place of the daemon's."""
+    if stat.S_IMODE(folder.stat().st_mode) & stat.S_IWOTH:
+        raise ConfigError(
+            "D1002", f"everybody on this host may write in {folder}", f"run chmod o-w {folder}, or choose another daemon.run_dir"
+        )
+
+
 def _listen(path: Path) -> socket.socket:
     """A listening socket with mode 0660. Raises ConfigError D1002 when another daemon lives there or it cannot be made."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
+        _guard(path.parent)
+        if path.is_symlink():
+            raise ConfigError("D1002", f"{path} is a symbolic link; somebody put it there", "look who, and remove it")
         if path.exists():
             if not stat.S_ISSOCK(path.stat().st_mode):
                 raise ConfigError("D1002", f"{path} is there and is no socket", "remove it, or choose another daemon.run_dir")
@@ -153,7 +164,10 @@ def _listen(path: Path) -> socket.socket:
                 except (ConnectionRefusedError, FileNotFoundError):
                     path.unlink(missing_ok=True)  # its daemon is gone
                 else:
-                    raise ConfigError("D1002", f"another daemon answers on {path}", "stop it, or choose another daemon.run_dir")
+                    pid, user, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+                    raise ConfigError(
+                        "D1002", f"another program (pid {pid}, user {user}) answers on {path}", "stop it, or choose another daemon.run_dir"
+                    )
         before = os.umask(0o117)
         try:
             listener.bind(str(path))

@@ -50,8 +50,8 @@ class Timeline:
 
 def difference(ahead: int) -> str:
     """`this host's clock is 3 days behind the manager's`; `ahead` in ms, as `Timeline.ahead`."""
-    seconds = abs(ahead) // 1000
+    seconds = round(abs(ahead) / 1000)
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds")):
         if seconds >= 2 * size or size == 1:
-            return f"this host's clock is {seconds // size} {unit} {'behind' if ahead > 0 else 'ahead of'} the manager's"
+            return f"this host's clock is {round(seconds / size)} {unit} {'behind' if ahead > 0 else 'ahead of'} the manager's"
     raise AssertionError("unreachable")

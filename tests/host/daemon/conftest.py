@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from host.daemon.dial import tls_context
+from host.daemon.identity import Identity
 from host.daemon.link import Link
-from host.daemon.route import Fixed
+from host.daemon.route import Fixed, ManagerRoute
 from host.lib.clock import SystemClock
 from tests.host.daemon.fake_manager import Call, FakeManager, Reply
 from tests.host.daemon.pki import Authority, Pair
@@ -72,6 +74,36 @@ def link_to(pki: Pki) -> Iterator[Callable[..., Link]]:
     def make(port: int, timeout: float = 5.0, host: str = "127.0.0.1", ca: Path | None = None) -> Link:
         context = tls_context(ca or pki.authority.ca, pki.node.certificate, pki.node.key)
         links.append(Link(Fixed("manager", host, port, context), timeout, SystemClock()))
+        return links[-1]
+
+    yield make
+    for link in links:
+        link.close()
+
+
+@pytest.fixture
+def identity_of(pki: Pki, tmp_path: Path) -> Callable[..., Identity]:
+    """An enrolled host's folder; `days`: from when until when its certificate is good."""
+
+    def make(days: tuple[float, float] = (-1, 30)) -> Identity:
+        folder = tmp_path / "var/identity"
+        folder.mkdir(parents=True, exist_ok=True)
+        node = pki.authority.pair(f"node-{uuid.uuid4().hex}", days=days)
+        for name, source in (("node.crt", node.certificate), ("node.key", node.key), ("ca.crt", pki.authority.ca)):
+            (folder / name).write_bytes(source.read_bytes())
+        (folder / "node.json").write_text('{"node_id":"N1","name":"test-node"}')
+        return Identity(folder, "N1", "test-node")
+
+    return make
+
+
+@pytest.fixture
+def by_route() -> Iterator[Callable[..., Link]]:
+    """Makes links along a ManagerRoute; closes them in the end."""
+    links: list[Link] = []
+
+    def make(route: ManagerRoute, timeout: float = 2.0) -> Link:
+        links.append(Link(route, timeout, SystemClock()))
         return links[-1]
 
     yield make

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ class Call:
     body: bytes
     certificate: bool
     connection: int
+    proof: bytes = b""
 
     @property
     def json(self) -> Any:
@@ -32,7 +35,8 @@ class Call:
 
 @dataclass
 class Reply:
-    """`fault`: "hang" (until the server ends), "half" (breaks off), "drop" (closes without a word)."""
+    """`fault`: "hang" (until the server ends), "half" (breaks off), "drop" (closes without a word), "drip" (a byte of the
+    head each 0.1 s)."""
 
     status: int = 200
     data: Any = None
@@ -50,6 +54,7 @@ class FakeManager:
 
     def __init__(self, authority: Authority, server: Pair, answer: Callable[[Call], Reply], ask_certificate: bool = True) -> None:
         self.answer, self.calls = answer, []  # type: tuple[Callable[[Call], Reply], list[Call]]
+        self.ahead = 0.0  # seconds by which its clock is ahead of ours
         self.ended = threading.Event()
         self.arrived = threading.Condition()
         manager = self
@@ -58,12 +63,15 @@ class FakeManager:
             protocol_version = "HTTP/1.1"
             wbufsize = -1  # head and body in one segment, or the network's own delays would be measured
 
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string((timestamp or time.time()) + manager.ahead)
+
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = zlib.decompress(body, 31)
-                known = bool(self.connection.getpeercert(True)) if isinstance(self.connection, ssl.SSLSocket) else False
-                call = Call(self.command, self.path, dict(self.headers), body, known, self.client_address[1])
+                proof = self.connection.getpeercert(True) if isinstance(self.connection, ssl.SSLSocket) else None
+                call = Call(self.command, self.path, dict(self.headers), body, bool(proof), self.client_address[1], proof or b"")
                 with manager.arrived:
                     manager.calls.append(call)
                     manager.arrived.notify_all()
@@ -74,6 +82,13 @@ class FakeManager:
             def reply(self, reply: Reply) -> None:
                 if reply.fault == "hang":
                     manager.ended.wait(30)
+                    reply.fault = "drop"
+                if reply.fault == "drip":
+                    with contextlib.suppress(OSError):
+                        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 600:
+                            self.connection.sendall(bytes([byte]))
+                            if manager.ended.wait(0.1):
+                                break
                     reply.fault = "drop"
                 if reply.fault == "drop":
                     self.close_connection = True

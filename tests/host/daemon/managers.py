@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from host.wire.protocol import CA_PATH, ENROLL_PATH, POLL_PATH, REPORT_PATH
+from host.wire.protocol import CA_PATH, ENROLL_PATH, POLL_PATH, RENEW_PATH, REPORT_PATH
 from tests.host.daemon.fake_manager import Call, Reply, refusal
 from tests.host.daemon.pki import Authority
 
@@ -23,6 +23,8 @@ class GoodManager:
         self.commands: list[dict[str, Any]] = []
         self.polls: list[dict[str, Any]] = []
         self.enrolments: list[dict[str, Any]] = []
+        self.renewals: list[str] = []
+        self.days: tuple[float, float] = (-1, 30)
         self.news = threading.Condition()
 
     @property
@@ -38,6 +40,10 @@ class GoodManager:
             return self._enrol(call)
         if not call.certificate:
             return refusal(401, 1002, "no certificate")
+        if call.path == RENEW_PATH:
+            self.renewals.append(call.json["csr"])
+            data = {"certificate": self.authority.issue(call.json["csr"], self.days), "ca": self.authority.ca.read_text()}
+            return Reply(data={"code": 0, "message": "ok", "data": {**data, "now": 5}, "timestamp": "x"})
         return self._poll(call) if call.path == POLL_PATH else self._report(call) if call.path == REPORT_PATH else refusal(404, 1001, "no")
 
     def wait(self, condition: Any, timeout: float = 15.0) -> bool:
@@ -52,7 +58,12 @@ class GoodManager:
         self.enrolments.append(body)
         if body["token"] != self.token:
             return refusal(401, 1002, "the enrolment token is unknown")
-        data = {"node_id": "N1", "name": "test-node", "certificate": self.authority.issue(body["csr"]), "ca": self.authority.ca.read_text()}
+        data = {
+            "node_id": "N1",
+            "name": "test-node",
+            "certificate": self.authority.issue(body["csr"], self.days),
+            "ca": self.authority.ca.read_text(),
+        }
         return Reply(
             data={
                 "code": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import stat
 import threading
@@ -126,7 +127,7 @@ def test_delivered_records_are_stored_before_the_answer_and_only_once(desk: Desk
 
 
 def test_a_second_daemon_is_refused_and_a_dead_ones_socket_is_replaced(desk: Desk, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="another daemon answers"):
+    with pytest.raises(ConfigError, match=f"another program .pid {os.getpid()}, user {os.getuid()}. answers"):
         RpcServer(desk.path, {})
     stale = tmp_path / "stale.sock"
     with socket.socket(socket.AF_UNIX) as dead:
@@ -137,3 +138,22 @@ def test_a_second_daemon_is_refused_and_a_dead_ones_socket_is_replaced(desk: Des
     with pytest.raises(ConfigError, match="is no socket"):
         RpcServer(tmp_path / "file", {})
     assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_whatever_a_stranger_put_in_the_sockets_place_is_left_alone_and_named(desk: Desk, tmp_path: Path) -> None:
+    link = tmp_path / "link.sock"
+    link.symlink_to(desk.path)
+    with pytest.raises(ConfigError, match="symbolic link"):
+        RpcServer(link, {})
+    assert link.is_symlink()
+    dangling = tmp_path / "dangling.sock"
+    dangling.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="symbolic link"):
+        RpcServer(dangling, {})
+    assert not (tmp_path / "nowhere").exists()
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(ConfigError, match=r"everybody on this host may write in .*chmod o-w"):
+        RpcServer(folder / "daemon.sock", {})
+    assert list(folder.iterdir()) == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,3 +224,31 @@ def test_wrong_usage_and_wrong_configuration_are_exit_code_2(host: Callable[[int
     nobody = machine.verb("status")
     assert nobody.returncode == 1
     assert "no daemon answers" in nobody.stderr
+
+
+def test_of_two_daemons_started_at_once_one_works(host: Callable[[int, str], Host], manager: FakeManager, good: GoodManager) -> None:
+    machine = host(manager.port, good.token)
+    both = [machine.run(), machine.run()]
+    assert good.wait(lambda: len(good.polls) > 3), machine.log()
+    while "stands by" not in machine.log():
+        assert all(process.poll() is None for process in both), machine.log()
+        os.sched_yield()
+    assert len(good.enrolments) == 1
+    assert machine.log().count("stands by") == 1
+
+
+def test_stopping_takes_no_time_at_whatever_moment(host: Callable[[int, str], Host], manager: FakeManager, good: GoodManager) -> None:
+    machine = host(manager.port, good.token)
+    good.hold = 20.0
+    slowest = 0.0
+    for number in range(20):
+        polls = len(good.polls)
+        process = machine.run()
+        assert good.wait(lambda polls=polls: len(good.polls) > polls), machine.log()  # type: ignore[misc]
+        good.wait(lambda: False, random.Random(number).random() * 0.1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 2, f"{slowest:.1f} s"
+    assert "did not end in time" not in machine.log()
