@@ -75,7 +75,7 @@ class Stack:
             raise StackError(f"the manager ended: {self._last_line(self.folder / 'manager.log')}")
         try:
             return self._http.get(f"{self.url}/healthz", timeout=2).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def sign_in(self) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.stack import BIN, Stack
 
-KILLS = 200 if os.environ.get("OPS_FULL") else 24
+KILLS = 200 if os.environ.get("OPS_FULL") else 16
 """How often the daemon is killed while tasks run; `OPS_FULL=1` for the long form."""
 
 CONFIG = """  health_check: {interval: 1s, heartbeat_timeout: 3s, cpu_threshold: 25, memory_threshold: 150000000, threshold_duration: 2s}
