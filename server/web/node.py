@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from host.wire import states
 from host.wire.orders import LOG_LEVELS
+from host.wire.records import Sample
 from server.auth import NODE_READ, NODE_RETIRE, Caller
 from server.door import Door
 from server.errors import BadInput
@@ -44,7 +46,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "agent_old": old(agent["updated_at"], node, now),
             "daemon": told(daemon, node, services.config.certificate_days, now),
             "configuration": daemon if daemon.get("configuration_hash") else None,
-            "latest": await services.metrics.latest(node_id, now),
+            "latest": _whole(await services.metrics.latest(node_id, now)),
             "ranges": list(RANGES),
             "range": chosen,
             "charts": charts(series, since, now, STEPS[chosen]) + measured[:MAX_CHARTS],
@@ -71,3 +73,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         door.route("/nodes/{id}/retire", confirm, NODE_RETIRE),
         door.route("/nodes/{id}/retire", retire, NODE_RETIRE, ["POST"]),
     ]
+
+
+def _whole(picture: dict[str, Any]) -> dict[str, Any]:
+    """With a None for each section that no collector brought: one may be switched off. Empty stays empty."""
+    return {**dict.fromkeys(field.name for field in fields(Sample)), **picture} if picture else {}

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from host.wire import orders
 from host.wire.tasks import Script
 from tests.browser.conftest import Open
-from tests.browser.site import Site, now
+from tests.browser.site import GIB, Site, now, sample
+from tests.browser.test_looking_after_daemons import FILE, told
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -31,9 +33,26 @@ def furnished(site: Site) -> list[str]:
     again = site.do(site.services.commands.run_script(site.admin, [node], Script("false"), "", now())).commands[node]
     site.start(again, node)
     site.ends(again, node, "failed", exit_code=1, truncated=True)
-    pages = ["/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
+    why = {
+        "plugins": {"queue": "it printed nothing " + "x" * 200, "raid": ""},
+        "failing_collectors": {"disk": "D5001 /mnt/nfs does not answer"},
+    }
+    site.report(node, "urgent", *told(**why, dropped=812, clock_ahead_ms=95_000, certificate_not_after=now() + 86_400_000))
+    site.report(node, "bulk", ("sample", now(), measured()))
+    bundle = site.do(site.services.orders.give(site.admin, node, orders.DIAGNOSE, now()))
+    change = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now()))
+    own = [f"/nodes/{node}/configuration", f"/nodes/{node}/configuration/edit", f"/nodes/{off}/configuration"]
+    own += [f"/nodes/{node}/orders/agent-stop", f"/nodes/{node}/orders/agent-restart", f"/commands/{bundle}", f"/commands/{change}"]
+    pages = [*own, "/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
     pages += ["/commands", f"/commands?task={done.task_id}&state=queued", f"/commands/{command}", f"/commands/{again}"]
     return [*pages, "/enrol", "/audit?check=1", "/account", "/nodes/NOPE"]
+
+
+def measured() -> dict[str, Any]:
+    """With what only some hosts have: plugins, graphics processors, states of processes."""
+    gpu = {"name": "NVIDIA A100", "percent": 71.0, "memory_used": 61 * GIB, "memory_total": 80 * GIB}
+    plugin = {"plugin": "queue", "name": "waiting", "value": -2.5, "unit": "jobs"}
+    return {**sample(0), "gpus": [gpu], "plugins": [plugin], "process_states": {"running": 2, "zombie": 1}}
 
 
 def violations(page: Page) -> list[str]:
@@ -60,6 +79,16 @@ def test_every_page_is_accessible_and_fits(site: Site, open_page: Open, dark: bo
         problems += [f"{address} {v}" for v in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             problems.append(f"{address} is wider than the window")
+    for step in ("preview", "conflict"):
+        page.goto(addresses[1])
+        page.fill("#text", FILE.replace("7d", "3d") + "# " + "a long line " * 40)
+        if step == "conflict":
+            page.evaluate("document.querySelector('[name=base]').value = 'another'")
+        page.click("button[value=preview]")
+        page.wait_for_selector(".diff")
+        problems += [f"{step} {v}" for v in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            problems.append(f"{step} is wider than the window")
     assert not problems, "\n".join(problems)
 
 
