@@ -26,7 +26,7 @@ from host.wire.messages import Record
 from host.wire.protocol import LANES
 from host.wire.records import Event, Log
 
-ROUNDS = 3
+ROUNDS = 2
 MAX_BYTES = 60_000
 
 
