@@ -16,7 +16,7 @@ import msgspec
 
 from host.wire.messages import Record, ReportAnswer, ReportRequest
 from host.wire.protocol import LANES, MAX_RECORDS
-from host.wire.records import BODY_OF, AgentState, Configuration, Dropped, Event, Execution, Health, Log, Output, Sample
+from host.wire.records import BODY_OF, LANE_OF, AgentState, Configuration, Dropped, Event, Execution, Health, Log, Output, Sample
 from host.wire.states import AGENT
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict
@@ -82,7 +82,7 @@ class Reports:
         samples: list[Row] = []
         for record in news:
             dated = 0 <= record.at <= LAST_MOMENT
-            place = {"node_id": node_id, "epoch": request.epoch, "seq": record.seq, "at": record.at if dated else now}
+            place = {"node_id": node_id, "lane": request.lane, "epoch": request.epoch, "seq": record.seq, "at": record.at if dated else now}
             try:
                 if not dated:
                     raise BadInput(f"at: {str(record.at)[:40]} is no moment")
@@ -97,6 +97,8 @@ class Reports:
 
     async def _one(self, session: Session, lane: Row, place: Row, record: Record, samples: list[Row], topics: set[str], now: int) -> None:
         node_id, at = place["node_id"], place["at"]
+        if LANE_OF.get(record.kind, place["lane"]) != place["lane"]:
+            raise BadInput(f"it does not belong into the lane {place['lane']}")
         body: object = msgspec.convert(record.body, BODY_OF.get(record.kind, Event))
         match body:
             case Sample():

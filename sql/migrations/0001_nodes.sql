@@ -99,11 +99,12 @@ CREATE TABLE node_logs (
 CREATE TABLE node_events (
   node_id CHAR(26) NOT NULL,
   at BIGINT NOT NULL,
+  lane VARCHAR(8) NOT NULL,
   epoch BIGINT NOT NULL,
   seq BIGINT NOT NULL,
   name VARCHAR(64) NOT NULL,
   detail TEXT NOT NULL,
-  PRIMARY KEY (node_id, at, epoch, seq)
+  PRIMARY KEY (node_id, at, lane, epoch, seq)
 );
 
 CREATE TABLE agents (

@@ -17,8 +17,8 @@ INSERT INTO node_logs (node_id, at, epoch, seq, component, level, logger, messag
 VALUES (:node_id, :at, :epoch, :seq, :component, :level, :logger, :message);
 
 -- name: event
-INSERT INTO node_events (node_id, at, epoch, seq, name, detail)
-VALUES (:node_id, :at, :epoch, :seq, :name, :detail);
+INSERT INTO node_events (node_id, at, lane, epoch, seq, name, detail)
+VALUES (:node_id, :at, :lane, :epoch, :seq, :name, :detail);
 
 -- name: events_named
 SELECT at, detail FROM node_events WHERE node_id = :node_id AND name = :name ORDER BY at DESC, seq DESC LIMIT :limit;

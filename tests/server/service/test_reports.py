@@ -173,3 +173,15 @@ def gone() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
     return event
+
+
+async def test_events_of_both_lanes_at_the_same_moment_do_not_block_each_other(manager: Manager) -> None:
+    node = await manager.enrol()
+    assert (await manager.report(node, "urgent", (1, "event", {"name": "a", "detail": "b"}))).stored == 1
+    assert (await manager.report(node, "bulk", (1, "sample", {"took_ms": "unusable"}))).stored == 1
+
+
+async def test_a_record_in_the_wrong_lane_is_unusable(manager: Manager) -> None:
+    node = await manager.enrol()
+    assert (await manager.report(node, "urgent", (1, "sample", SAMPLE))).stored == 1
+    assert await samples(manager, node.id) == 0
