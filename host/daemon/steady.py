@@ -7,11 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from host.daemon import service
 from host.daemon.config import InForce, from_plain
 from host.lib import logs
 from host.lib.clock import SystemClock
@@ -20,8 +19,14 @@ from host.lib.errors import ConfigError, HostError
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def main(descriptor: int) -> int:
-    """Runs until SIGTERM or SIGINT and gives the exit code; an operator's error is one line on stderr."""
+def main(descriptor: int, libraries: Sequence[str]) -> int:
+    """Runs until SIGTERM or SIGINT and gives the exit code; an operator's error is one line on stderr.
+
+    `libraries` are the folders that `site` would have added (see `start.become_steady`).
+    """
+    sys.path.extend(folder for folder in libraries if folder not in sys.path)
+    from host.daemon import service  # only now: it needs the libraries
+
     stop, ended, reload = threading.Event(), threading.Event(), threading.Event()
     on_reload: list[Callable[[], None]] = []
 
@@ -61,4 +66,4 @@ def main(descriptor: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
