@@ -220,6 +220,6 @@ def test_without_a_driver_nothing_is_started_and_a_hanging_one_is_a_reason_not_a
 
 
 def test_the_running_daemon_holds_neither_yaml_nor_the_gpu_library() -> None:
-    code = "import sys, host.daemon.steady, host.daemon.collectors.gpu; print(*sys.modules)"
+    code = "import sys, host.daemon.steady, host.daemon.service, host.daemon.collectors.gpu; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert {"pynvml", "ctypes", "yaml", "runpy"} & set(loaded) == set()

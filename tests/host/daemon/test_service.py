@@ -128,7 +128,7 @@ def test_a_new_host_enrols_reports_and_stops_cleanly(host: Callable[[int, str], 
 
 
 def test_the_running_daemon_imports_nothing_heavy() -> None:
-    code = "import sys, host.daemon.steady; print(*sys.modules)"
+    code = "import sys, host.daemon.steady, host.daemon.service; print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
     heavy = {
         "requests",

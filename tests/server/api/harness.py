@@ -20,8 +20,8 @@ from starlette.applications import Starlette
 
 from host.wire.codec import plain
 from host.wire.messages import EnrollRequest, Facts, Record, ReportRequest
-from host.wire.protocol import PROTOCOL
-from host.wire.records import AgentState, Cpu, Execution, Log, Output, Sample
+from host.wire.protocol import LANES, PROTOCOL
+from host.wire.records import LANE_OF, AgentState, Cpu, Execution, Log, Output, Sample
 from server import api
 from server.auth import Caller
 from server.config import Config
@@ -52,19 +52,20 @@ class Host:
     """What a daemon would send for one node."""
 
     def __init__(self, manager: Manager, name: str, tags: dict[str, str]) -> None:
-        self._manager, self._seq = manager, 0
+        self._manager, self._told = manager, dict.fromkeys(LANES, 0)
         now, services = manager.clock(), manager.services
         token = manager.run(services.enrolment.create_token(ROOT, 1, 1.0, "", tags, now))
         facts = Facts(name, ["10.0.0.1"], "Debian 12", "6.1", "x86_64", "A CPU", 2, 2**30, daemon_version="0.1.0")
         answer = manager.run(services.enrolment.enroll(EnrollRequest(PROTOCOL, token.token, _csr(), facts), "127.0.0.1", now))
         self.id, self.name, self.dispatch_key = answer.node_id, answer.name, bytes.fromhex(answer.dispatch_key)
 
-    def tells(self, kind: str, body: Any, lane: str = "urgent") -> None:
-        """One record, stored as the node link would."""
-        self._seq += 1
-        record = Record(self._seq, kind, self._manager.clock(), plain(body))
+    def tells(self, kind: str, body: Any) -> None:
+        """One record in its lane, stored as the node link would."""
+        lane = LANE_OF[kind]
+        self._told[lane] += 1
+        record = Record(self._told[lane], kind, self._manager.clock(), plain(body))
         stored = self._manager.run(self._manager.services.reports.store(self.id, ReportRequest(lane, 1, [record]), self._manager.clock()))
-        assert stored.stored == self._seq
+        assert stored.stored == self._told[lane]
 
     def accepts(self, *command_ids: str) -> None:
         services, now = self._manager.services, self._manager.clock()

@@ -72,7 +72,7 @@ def test_metrics_are_given_for_a_span_of_time(manager: Manager, viewer: Api) -> 
 def test_what_plugins_measured_comes_with_the_metrics_and_stands_in_the_newest_picture(manager: Manager, viewer: Api) -> None:
     host = manager.host("with-plugins")
     metrics = [{"plugin": "mail", "name": name, "value": value, "unit": "mails"} for name, value in (("sent", 3.0), ("held", 0.5))]
-    host.tells("sample", {"took_ms": 1.0, "plugins": metrics, "processes": 7, "process_states": {"running": 7}}, "bulk")
+    host.tells("sample", {"took_ms": 1.0, "plugins": metrics, "processes": 7, "process_states": {"running": 7}})
     series = viewer.data("GET", f"/api/v1/nodes/{host.id}/metrics")["plugins"]
     assert [(row["plugin"], row["name"], row["value"], row["unit"], row["at"]) for row in series] == [
         ("mail", "held", 0.5, "mails", manager.clock.now),

@@ -48,7 +48,7 @@ def test_a_node_shows_processes_gpus_and_the_figures_of_plugins(manager: Manager
     gpus = [{"name": "T4", "percent": 42.0, "memory_used": 1 << 30, "memory_total": 4 << 30, "temperature": 55.0}]
     plugins = [{"plugin": "mail", "name": "sent", "value": 3.0, "unit": "mails/s"}]
     body = {"took_ms": 1.0, "gpus": gpus, "plugins": plugins, "processes": 8, "process_states": {"sleeping": 7, "zombie": 1}}
-    host.tells("sample", body, "bulk")
+    host.tells("sample", body)
     text = " ".join(vic.here("node", "gpu-1").out.decode().split())
     assert "processes 8 (7 sleeping, 1 zombie)" in text
     assert "GPUs T4 42 %, 1.0 GiB of 4.0 GiB, 55 °C" in text
