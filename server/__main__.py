@@ -17,6 +17,7 @@ from host import __version__
 from server import app, migrate
 from server.auth import PEOPLE, Caller
 from server.config import LOG_LEVELS, Config, load
+from server.db import describe, parse_url
 from server.errors import ConfigError, OpsError
 from server.logs import set_up
 from server.services import Services
@@ -55,7 +56,7 @@ async def _run(config: Config, options: argparse.Namespace) -> None:
 
 
 async def _check(config: Config, options: argparse.Namespace) -> None:
-    print(f"configuration is valid; database {config.url.split('@')[-1]}")
+    print(f"configuration is valid; database {describe(parse_url(config.url))}")
 
 
 async def _db_migrate(config: Config, options: argparse.Namespace) -> None:
@@ -93,6 +94,22 @@ async def _user_reset(config: Config, options: argparse.Namespace) -> None:
         print(await services.people.reset_password(_SHELL, options.name, now()))
 
     await _with_services(config, reset)
+
+
+async def _user_list(config: Config, options: argparse.Namespace) -> None:
+    async def show(services: Services) -> None:
+        for row in await services.people.accounts():
+            print(f"{row['name']:<24} {row['role']:<8} {'disabled' if row['disabled_at'] else 'enabled'}")
+
+    await _with_services(config, show)
+
+
+async def _user_switch(config: Config, options: argparse.Namespace) -> None:
+    async def switch(services: Services) -> None:
+        await services.people.set_disabled(_SHELL, options.name, options.disabled, now())
+        print(f"user {options.name} is {'disabled; its sessions and tokens have ended' if options.disabled else 'enabled'}")
+
+    await _with_services(config, switch)
 
 
 async def _audit_verify(config: Config, options: argparse.Namespace) -> None:
@@ -134,6 +151,11 @@ def _parser() -> argparse.ArgumentParser:
     reset = user.add_parser("reset-password", help="print a new one-time password; ends all sessions and tokens")
     reset.add_argument("name")
     reset.set_defaults(verb=_user_reset)
+    user.add_parser("list", help="every account").set_defaults(verb=_user_list)
+    for verb, disabled, what in (("disable", True, "shut one out at once"), ("enable", False, "let one in again")):
+        switch = user.add_parser(verb, help=what)
+        switch.add_argument("name")
+        switch.set_defaults(verb=_user_switch, disabled=disabled)
     audit = verbs.add_parser("audit", help="the audit log").add_subparsers(metavar="VERB", required=True)
     audit.add_parser("verify", help="find the first entry that is not as it was written").set_defaults(verb=_audit_verify)
     return parser

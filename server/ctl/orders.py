@@ -128,6 +128,7 @@ def diagnose(node: str, to: str, as_json: bool) -> int:
     found = names.node(client, node)
     part = Path(f"{to}.part")
     try:
+        part.touch(0o600)
         with part.open("wb") as stream:
             sink = _ToFile(stream)
             target = _order(client, found, {"verb": DIAGNOSE})

@@ -36,7 +36,7 @@ class _WithCommand(click.Command):
 @click.option("--file", "file", metavar="FILE|-", help="Run this script (- for stdin).")
 @click.option("--python", is_flag=True, help="It is Python; without this, shell.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Stop it on the host after so long.")
-@click.option("--no-wait", is_flag=True, help="Print the commands' ids and leave them to run.")
+@click.option("--no-wait", is_flag=True, help="Print the command's id, or each with its node, and leave them to run.")
 @json_option
 @click.pass_context
 def run(ctx: click.Context, nodes: tuple[str, ...], file: str | None, python: bool, timeout: int, no_wait: bool, as_json: bool) -> int:
@@ -109,4 +109,4 @@ def _list(task: dict[str, Any], targets: Sequence[follow.Target], as_json: bool)
         show.as_json(task)
         return
     for target in targets:
-        print(f"{target.command_id}  {show.clean(target.name)}")
+        print(target.command_id if len(targets) == 1 else f"{target.command_id}  {show.clean(target.name)}")

@@ -134,6 +134,26 @@ class People:
 
         await self._db.transaction(work)
 
+    async def accounts(self) -> list[Row]:
+        """Name, role and times of every account, by name."""
+        return await self._db.rows(self._q.accounts)
+
+    async def set_disabled(self, caller: Caller, name: str, disabled: bool, now: int) -> None:
+        """Shut an account out, with all its sessions and tokens, or let it in again. Raises BadInput."""
+        user = await self._db.row(self._q.user_by_name, {"name": name})
+        if user is None:
+            raise BadInput(f"name: there is no user {name!r}", field="name")
+        at = now if disabled else None
+
+        async def work(session: Session) -> None:
+            row = {"id": user["id"], "disabled_at": at, "now": now, "seal": self._seal({**user, "disabled_at": at})}
+            await session.execute(self._q.set_disabled, row)
+            await session.execute(self._q.delete_sessions_of_user, {"user_id": user["id"]})
+            await session.execute(self._q.revoke_tokens_of_user, {"user_id": user["id"], "now": now})
+            await self._audit.record(session, caller, "user.disable" if disabled else "user.enable", f"user {name}", {}, now)
+
+        await self._db.transaction(work)
+
     async def change_password(self, caller: Caller, old: str, new: str, now: int) -> None:
         """Ends every session and token of the account. Raises BadInput, NotAuthenticated, TooMany."""
         _check_password(new)

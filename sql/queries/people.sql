@@ -11,6 +11,12 @@ SELECT id FROM users LIMIT 1;
 -- name: set_password
 UPDATE users SET password_hash = :password_hash, password_is_initial = :initial, updated_at = :now, seal = :seal WHERE id = :id;
 
+-- name: accounts
+SELECT name, role, created_at, disabled_at FROM users ORDER BY name;
+
+-- name: set_disabled
+UPDATE users SET disabled_at = :disabled_at, updated_at = :now, seal = :seal WHERE id = :id;
+
 -- name: set_language
 UPDATE users SET language = :language, updated_at = :now WHERE id = :id;
 

@@ -184,3 +184,17 @@ async def test_a_cut_off_end_of_the_audit_log_is_noticed_up_to_the_checkpoint(ma
     assert await audit.first_broken() == 3
     await audit.keep_checkpoint()
     assert await audit.first_broken() == 3
+
+
+async def test_a_disabled_account_is_out_at_once_and_can_be_let_in_again(manager: Manager) -> None:
+    people = manager.services.people
+    await people.create(manager.admin, "vera", "a long enough one", "viewer", manager.time())
+    token = await people.issue_token("vera", "a long enough one", "script", "", manager.time())
+    await people.set_disabled(manager.admin, "vera", True, manager.time())
+    assert (await people.by_token(token.secret, "", manager.time())).role == "anonymous"
+    with pytest.raises(NotAuthenticated):
+        await people.sign_in("vera", "a long enough one", "", manager.time())
+    assert [(row["name"], row["disabled_at"]) for row in await people.accounts()] == [("admin", None), ("vera", manager.time())]
+    await people.set_disabled(manager.admin, "vera", False, manager.time())
+    granted = await people.sign_in("vera", "a long enough one", "", manager.time())
+    assert (await people.by_session(granted.secret, "", manager.time())).role == "viewer"
