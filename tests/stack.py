@@ -101,11 +101,13 @@ class Stack:
         token_file.touch(0o600)
         token_file.write_text(token)
         (host / "etc/daemon.yaml").write_text(
-            f"daemon:\n  work_dir: {host}/var\n  run_dir: {host}/run\n"
+            f"daemon:\n  work_dir: {host}/var\n  run_dir: {host}/run\n  policy_file: {host}/etc/policy.yaml\n"
+            f"plugins:\n  folder: {host}/etc/plugins\n"
             f"manager:\n  address: 127.0.0.1:{self.node_port}\n  enrolment_token_file: {token_file}\n"
             f"agent:\n  url: https://127.0.0.1:{self.agent_port}\n" + self._extra["daemon"]
         )
         agent = f"work_dir: {host}/var\nrun_dir: {host}/run\nlisten: 127.0.0.1:{self.agent_port}\n"
+        agent += f"policy_file: {host}/etc/policy.yaml\n"
         (host / "etc/agent.yaml").write_text(agent + self._extra["agent"])
         template = (ROOT / "packaging/host/supervisord.conf").read_text()
         folders = {"run_dir": f"{host}/run", "log_dir": f"{host}/log", "config_dir": f"{host}/etc", "bin_dir": str(self.bin_dir)}

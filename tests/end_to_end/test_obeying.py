@@ -23,17 +23,14 @@ from tests.stack import BIN, Stack, StackError
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="ops-obey-") as name:
-        policy = Path(name) / "policy" / "policy.yaml"
-        policy.parent.mkdir(mode=0o755)
-        daemon = "  restart: {quiet: 10s}\n"
-        one = Stack(Path(name) / "s", daemon=daemon, agent=f"policy_file: {policy}\n")
+        one = Stack(Path(name) / "s", daemon="  restart: {quiet: 10s}\n")
         try:
             one.start_manager()
             one.sign_in()
             one.start_host()
             one.wait_online()
             config = one.folder / "host/etc/daemon.yaml"
-            config.write_text(config.read_text().replace("daemon:\n", f"daemon:\n  policy_file: {policy}\n  probation: 6s\n", 1))
+            config.write_text(config.read_text().replace("daemon:\n", "daemon:\n  probation: 6s\n", 1))
             hup(one, lambda: daemon_of(one)["configuration"]["note"] == "reloaded")
             yield one
         finally:
@@ -192,7 +189,7 @@ def test_the_bundle_holds_what_helps_and_no_secret(stack: Stack) -> None:
 
 
 def test_this_hosts_policy_holds_in_agent_and_daemon_whatever_the_manager_says(stack: Stack) -> None:
-    policy = stack.folder.parent / "policy/policy.yaml"
+    policy = stack.folder / "host/etc/policy.yaml"
     policy.write_text("refuse: {kinds: [collect], interpreters: [python]}\n")
     policy.chmod(0o644)
     command, _ = order(stack, "collect")
