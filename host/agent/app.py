@@ -51,7 +51,7 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     spool = settings.work_dir / "spool"
     recover.empty_spool(spool)
     policing = Policing(Policy(settings.policy_file, policy_file.read))
-    engine = Engine(ledger, registry.standard(settings.interpreters), settings.tasks, flusher, spool, clock, policing)
+    engine = Engine(ledger, registry.standard(settings), settings.tasks, flusher, spool, clock, policing)
     beat = Heartbeat(engine, clock)
     guard = Guard(identity, settings.address[1], clock)
     server = make_server(Api(engine, ledger, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)

@@ -8,6 +8,7 @@ from pathlib import Path
 from host.lib.errors import ConfigError
 from host.lib.logs import LEVELS
 from host.lib.settings import load
+from host.wire.tasks import INTERPRETERS
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -32,10 +33,14 @@ class TaskSettings:
 
 @dataclass(frozen=True)
 class Interpreters:
-    """Programs that run scripts. An empty `python` means the interpreter that runs the agent itself."""
+    """Programs that run scripts. An empty `python` means the interpreter that runs the agent itself, an empty
+    `powershell` the `pwsh` that is found in the usual folders."""
 
     shell: str = "/bin/sh"
     python: str = ""
+    powershell: str = ""
+    others: dict[str, str] = field(default_factory=dict)
+    """More of them: name → program and its first arguments, parted by spaces; the script's file follows."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,10 @@ def read(path: Path) -> Settings:
         raise ConfigError(problem.code, f"{path}: {problem.what}", problem.mend) from problem
     if not settings.policy_file.is_absolute():
         raise ConfigError("D1002", f"{path}: policy_file: {str(settings.policy_file)!r} is not an absolute path", "begin it with /")
-    for name in ("shell", "python"):
-        value = getattr(settings.interpreters, name)
+    named = {name: getattr(settings.interpreters, name) for name in INTERPRETERS}
+    for name, value in (named | {f"others.{name}": line or "nothing" for name, line in settings.interpreters.others.items()}).items():
         if value and not value.startswith("/"):
             raise ConfigError("D1002", f"{path}: interpreters.{name}: {value!r} is not an absolute path", "write for example /bin/sh")
+    if taken := next((name for name in INTERPRETERS if name in settings.interpreters.others), ""):
+        raise ConfigError("D1002", f"{path}: interpreters.others: {taken} has a key of its own", f"write interpreters.{taken}")
     return settings

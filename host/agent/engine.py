@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -158,16 +159,15 @@ class Engine:
             return
         if entry is None or not await durably(lambda: self._ledger.intend(command_id, self._clock.now())):
             return  # canceled while it waited
-        clean_up: Callable[[], None] | None = None
+        folder = self._spool / command_id
         try:
+            folder.mkdir(mode=0o700)
             task = self._registry.read(entry.kind, json.loads(entry.content or "{}"))
-            launch = task.prepare(command_id, self._spool)
-            clean_up = launch.clean_up
-            collector = Collector(command_id, task.output_limit, self._room)
+            launch = task.prepare(command_id, folder)
+            collector = Collector(command_id, task.limits.output_limit, self._room)
             execution = Execution(command_id, launch, collector, self._settings, self._flusher.dirty, self._clock)
-        except (TaskProblem, ValueError) as problem:
-            if clean_up:
-                clean_up()
+        except (TaskProblem, ValueError, OSError) as problem:
+            shutil.rmtree(folder, ignore_errors=True)
             await self._not_started(command_id, str(problem))
             return
         self._running[command_id] = execution
@@ -176,11 +176,11 @@ class Engine:
             self._interrupt(execution)
         try:
             await durably(lambda: self._ledger.spawned(command_id, at, child.pid, child.start_ticks, self._boot))
-            ending = await execution.run(task.timeout)
+            ending = await execution.run(task.limits.timeout)
             await self._finish(execution, ending)
         finally:
             del self._running[command_id]
-            clean_up()
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _room(self) -> bool:
         return self._ledger.outgoing.backlog_bytes < self._settings.max_backlog_bytes

@@ -56,6 +56,7 @@ class Child:
                 stdout=ends[0],
                 stderr=ends[1],
                 cwd=launch.working_folder,
+                user=launch.user or None,
                 env={name.encode(): value.encode() for name, value in launch.environment.items()},
                 start_new_session=True,
             )
@@ -63,7 +64,7 @@ class Child:
             for descriptor in self._pipes:
                 os.close(descriptor)
             what = getattr(problem, "strerror", None) or str(problem)
-            raise TaskProblem(f"{launch.arguments[0]} could not be started: {what}") from problem
+            raise TaskProblem("A2001", f"{launch.arguments[0]} could not be started: {what}") from problem
         finally:
             for descriptor in ends:
                 os.close(descriptor)

@@ -1,31 +1,66 @@
-"""Kind → what runs it. A new kind is one module in `tasks/`, its shape in `host.wire.tasks`, one line here."""
+"""Kind → what runs it. A new kind is its shape in `host.wire.tasks`, one module in `tasks/`, and one line here where it has settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from host.agent.bodies import decode
-from host.agent.config import Interpreters
+from host.agent.builtin import BuiltinTask
+from host.agent.config import Settings
 from host.agent.tasks.base import Task
-from host.agent.tasks.script import ScriptTask
-from host.wire.tasks import Script
+from host.agent.tasks.script import ScriptTask, available
+from host.wire.schema import Field, Schema, build, of
+from host.wire.tasks import KINDS, Script
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`make(content)` gives a task, or raises ValueError with one sentence that names the field."""
+
+    schema: Schema
+    make: Callable[[Any], Task]
 
 
 class Registry:
     """The kinds that this agent can run."""
 
-    def __init__(self, makers: Mapping[str, Callable[[Any], Task]]) -> None:
-        self._makers = dict(makers)
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = dict(kinds)
 
     def read(self, kind: str, content: Any) -> Task:
         """The task. Raises ValueError with one sentence where the kind is unknown or the content is not valid."""
-        maker = self._makers.get(kind)
-        if maker is None:
-            raise ValueError(f"kind: {kind!r} is unknown to this agent; it runs {', '.join(sorted(self._makers))}")
-        return maker(content)
+        found = self._kinds.get(kind)
+        if found is None:
+            raise ValueError(f"kind: {kind!r} is unknown to this agent; it runs {', '.join(sorted(self._kinds))}")
+        return found.make(content)
+
+    def schemas(self) -> list[Schema]:
+        """What this agent offers, by kind."""
+        return [self._kinds[name].schema for name in sorted(self._kinds)]
 
 
-def standard(interpreters: Interpreters) -> Registry:
+def standard(settings: Settings) -> Registry:
     """All kinds that come with the agent."""
-    return Registry({"script": lambda content: ScriptTask(decode(Script, content), interpreters)})
+    kinds = {name: _builtin(cls, _settings_of(name, settings)) for name, cls in KINDS.items() if name != Script.KIND}
+    kinds[Script.KIND] = Kind(_script_schema(settings), lambda content: ScriptTask(build(Script, content), settings.interpreters))
+    return Registry(kinds)
+
+
+def _builtin(cls: type[Any], settings: dict[str, Any]) -> Kind:
+    return Kind(of(cls), lambda content: BuiltinTask(build(cls, content), settings))
+
+
+def _settings_of(kind: str, settings: Settings) -> dict[str, Any]:
+    """What a kind's `run` is told of the agent's settings."""
+    return {}
+
+
+def _script_schema(settings: Settings) -> Schema:
+    """With the interpreters that this host really has, so that a form offers no other."""
+
+    def told(one: Field) -> Field:
+        return replace(one, type="choice", choices=available(settings.interpreters)) if one.name == "interpreter" else one
+
+    schema = of(Script)
+    return replace(schema, fields=[told(one) for one in schema.fields])

@@ -18,6 +18,7 @@ LANE_OF = {
     "event": URGENT,
     "health": URGENT,
     "configuration": URGENT,
+    "kinds": URGENT,
     "log": BULK,
     "sample": BULK,
 }
@@ -149,7 +150,10 @@ class AgentState:
 
 @dataclass(frozen=True)
 class Execution:
-    """`execution`: a command entered a state of `states.COMMAND`; the record's `at` is when."""
+    """`execution`: a command entered a state of `states.COMMAND`; the record's `at` is when.
+
+    `result`: what the task returned, an object; a task that failed may say `{"error": {"code", "message"}}`. `cpu_ms` and
+    `memory_bytes`: processor time and peak memory of the task's processes. All three come with the final state."""
 
     command_id: str
     state: str
@@ -159,6 +163,9 @@ class Execution:
     stdout_bytes: int = 0
     stderr_bytes: int = 0
     truncated: bool = False
+    result: dict[str, object] | None = None
+    cpu_ms: int | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -210,6 +217,15 @@ class Configuration:
 
 
 @dataclass(frozen=True)
+class Kinds:
+    """`kinds`: every kind of task that this host's agent runs, plugins too, as `host.wire.schema.Schema` objects; told at its
+    start and when a plugin comes or goes. `refused`: plugin → why it is not among them."""
+
+    kinds: list[dict[str, object]]
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Event:
     """`event`: something worth knowing that is no measurement: `name` is a word, `detail` a sentence."""
 
@@ -233,6 +249,7 @@ BODY_OF: dict[str, type] = {
     "output": Output,
     "health": Health,
     "configuration": Configuration,
+    "kinds": Kinds,
     "event": Event,
     "dropped": Dropped,
 }

@@ -94,7 +94,7 @@ PROCESS_STATES = {
 
 ROLES = {"admin": N_("administrator"), "viewer": N_("viewer")}
 THEMES = {"auto": N_("as the system"), "light": N_("light"), "dark": N_("dark")}
-INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python")}
+INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python"), "powershell": N_("PowerShell")}
 LANES = {"urgent": N_("urgent"), "bulk": N_("bulk")}
 
 ACTIONS = {

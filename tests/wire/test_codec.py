@@ -46,6 +46,7 @@ def test_the_manager_ignores_fields_it_does_not_know(kind: str) -> None:
         "address": "",
         "text": "",
         "hash": "",
+        "kinds": [],
         "from_the_future": {"x": 1},
     }
     assert isinstance(msgspec.convert(made, BODY_OF[kind]), BODY_OF[kind])
@@ -65,7 +66,6 @@ def test_the_host_ignores_fields_it_does_not_know_and_names_those_it_misses() ->
         ("script", ""),
         ("script", "a\0b"),
         ("script", "x" * 600_000),
-        ("interpreter", "perl"),
         ("timeout", 0),
         ("timeout", 10**9),
         ("output_limit", -1),

@@ -1,36 +1,65 @@
-"""What every kind of task gives the engine: limits, and a process to start."""
+"""What every kind of task gives the engine: its limits, and a process to start.
+
+A task is a process, whatever its kind: so each can be stopped, limited and accounted for in the same way, and what it
+imports or breaks dies with it. `script` starts its interpreter; the other kinds that come with the agent start
+`python -m host.agent.worker KIND`, which calls `run` of `host.agent.tasks.KIND`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from host.lib.errors import HostError
+from host.wire.tasks import Limits
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class TaskProblem(Exception):
-    """The task cannot be run on this host; the text is the reason that the operator reads."""
+class TaskProblem(HostError):
+    """The task cannot be run on this host, or failed; `str()` is the reason that the operator reads.
+
+    A2… what it needs is not there: A2001 interpreter or program, A2002 user, A2003 folder, A2004 limits
+    A3… files and values: the kind's own module says which. A9001: an unforeseen error.
+    """
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A process about to be started: nothing in it is a shell line. `clean_up` is called once, after its end."""
+    """A process about to be started: nothing in it is a shell line. `user`: whom it runs as, empty for the agent's own;
+    `stdin` is all that it can read there. `trusted`: it is the agent's own code, whose word on why it failed is taken."""
 
     arguments: list[str]
     environment: dict[str, str]
-    working_folder: str
-    clean_up: Callable[[], None]
+    working_folder: str = "/"
+    stdin: bytes = b""
+    user: str = ""
+    trusted: bool = False
 
 
 class Task(Protocol):
-    """`timeout` in seconds, `output_limit` in bytes over both streams."""
+    """One task, ready to be prepared."""
 
     @property
-    def timeout(self) -> float: ...
+    def limits(self) -> Limits: ...
 
-    @property
-    def output_limit(self) -> int: ...
-
-    def prepare(self, command_id: str, spool: Path) -> Launch:
-        """Lay out what the process needs below `spool`. Raises TaskProblem; leaves nothing behind then."""
+    def prepare(self, command_id: str, folder: Path) -> Launch:
+        """Lay out what the process needs in `folder`, which is the task's own and goes with it. Raises TaskProblem."""
         ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """What `run(content, work)` of a kind is given beside its content. `settings`: what the agent's settings say about
+    its kind (`host.agent.registry`); `folder`: a private folder that goes with the task."""
+
+    command_id: str
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        """A line of the task's output, seen at once."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()

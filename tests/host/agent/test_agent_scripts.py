@@ -163,7 +163,7 @@ def test_a_missing_interpreter_fails_with_its_name(make_agent: Callable[..., Age
     it.start()
     end = it.daemon.ended(it.run("echo never"))
     assert end["state"] == "failed"
-    assert end["reason"] == "the interpreter /opt/none/sh is missing on this host or cannot be run"
+    assert end["reason"] == "A2001 the interpreter /opt/none/sh is missing on this host or cannot be run — install it"
 
 
 def test_nothing_of_a_script_stays_on_the_disk(agent: Agent) -> None:

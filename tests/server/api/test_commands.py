@@ -103,7 +103,7 @@ def test_the_list_can_be_had_by_node_task_and_state(manager: Manager, admin: Api
         ({"content": {"script": "  \n"}}, 1001, "content.script"),
         ({"content": {"script": "a\0b"}}, 1001, "content.script"),
         ({"content": {"script": "x" * (512 * 1024 + 1)}}, 1001, "content.script"),
-        ({"content": {"script": "x", "interpreter": "perl"}}, 1001, "content.interpreter"),
+        ({"content": {"script": "x", "interpreter": "Perl 6"}}, 1001, "content.interpreter"),
         ({"content": {"script": "x", "timeout": 0}}, 1001, "content.timeout"),
         ({"content": {"script": "x", "timeout": 86_401}}, 1001, "content.timeout"),
         ({"content": {"script": "x", "timeout": "5m"}}, 1001, "content.timeout"),

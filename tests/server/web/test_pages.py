@@ -80,7 +80,7 @@ async def test_every_broken_form_is_400_and_keeps_its_fields(visit: Visitor, man
     node = await manager.enrol()
     good: dict[str, str | list[str]] = {"node": node.id, "script": "id", "timeout": "5", "interpreter": "shell", "step": "go"}
     wrong: list[dict[str, str | list[str]]] = [
-        {"script": " "}, {"timeout": "0"}, {"timeout": "²"}, {"interpreter": "perl"}, {"node": []}, {"node": "NOPE"},
+        {"script": " "}, {"timeout": "0"}, {"timeout": "²"}, {"interpreter": "Perl 6"}, {"node": []}, {"node": "NOPE"},
         {"working_folder": "tmp"}, {"environment": "no sign"}, {"environment": "=x"},
     ]  # fmt: skip
     for change in wrong:

@@ -1,0 +1,30 @@
+"""What a task of each kind is made of: the body of `POST /api/v1/task/execute` (A1, A5). One module a kind.
+
+These are the kinds that come with the agent; what a node's agent really offers, plugins too, it tells itself (`records.Kinds`).
+A refused value raises ValueError with one sentence that names the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from host.wire.tasks.limits import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
+from host.wire.tasks.limits import MAX_TIMEOUT_S as MAX_TIMEOUT_S
+from host.wire.tasks.limits import Limits as Limits
+from host.wire.tasks.script import INTERPRETERS as INTERPRETERS
+from host.wire.tasks.script import MAX_SCRIPT_BYTES as MAX_SCRIPT_BYTES
+from host.wire.tasks.script import Script as Script
+
+KINDS: Mapping[str, type[Limits]] = {cls.KIND: cls for cls in (Script,)}
+PLUGIN_PREFIX = "plugin."
+"""A plugin's kind is this and its file's name, so that it can never take the place of a kind that comes with the agent."""
+
+
+@dataclass(frozen=True)
+class ExecuteRequest:
+    """The signed body: for which node, which kind, and the kind's own content."""
+
+    node_id: str
+    kind: str
+    content: dict[str, object]
