@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -250,11 +250,12 @@ class Stack:
 
 
 @contextmanager
-def whole(folder: Path, **options: str) -> Iterator[Stack]:
-    """A stack that is online, ended with the block."""
+def whole(folder: Path, prepare: Callable[[Stack], None] = lambda it: None, **options: str) -> Iterator[Stack]:
+    """A stack that is online, ended with the block. `prepare` may lay out files before the host starts."""
     stack = Stack(folder, **options)
     try:
         stack.start_manager()
+        prepare(stack)
         stack.sign_in()
         stack.start_host()
         stack.wait_online()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,12 +35,11 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
-def with_plugins(folder: Path) -> str:
-    """The daemon's configuration for the plugins that are shipped, in a folder that it trusts."""
-    plugins = shutil.copytree(ROOT / "packaging/host/plugins", folder / "plugins")
-    for path in (plugins, *plugins.iterdir()):
+def install_plugins(folder: Path) -> None:
+    """The plugins that are shipped, in a folder that the daemon trusts."""
+    shutil.copytree(ROOT / "packaging/host/plugins", folder)
+    for path in (folder, *folder.iterdir()):
         path.chmod(path.stat().st_mode & ~0o022)
-    return f"plugins: {{folder: {plugins}}}\n"
 
 
 def main() -> int:
@@ -52,7 +50,7 @@ def main() -> int:
     options = parser.parse_args()
     seconds = 30.0 if options.quick else options.hours * 3600 if options.hours else options.minutes * 60
     readings: list[tuple[float, float]] = []
-    with tempfile.TemporaryDirectory(prefix="ops-plugins-") as folder, stack(daemon=with_plugins(Path(folder))) as running:
+    with stack(prepare=lambda it: install_plugins(it.folder / "host/etc/plugins")) as running:
         running.wait_first_sample()
         time.sleep(WARM_UP_S)
         processes = {name: psutil.Process(running.pids()[name]) for name in LIMITS_MB}

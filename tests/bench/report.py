@@ -34,7 +34,7 @@ def verdict(name: str, value: float, unit: str, limit: float, detail: dict[str, 
 
 
 @contextmanager
-def stack(**options: str) -> Iterator[Stack]:
+def stack(**options: Any) -> Iterator[Stack]:
     """A whole system of its own, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="ops-bench-") as folder, whole(Path(folder), **options) as running:
         yield running
