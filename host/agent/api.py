@@ -4,6 +4,7 @@
     GET  /api/v1/status                 signed: figures of the agent
     POST /api/v1/task/execute           signed; the nonce is the command's id
     GET  /api/v1/task/{id}/status       signed: what the ledger says
+    GET  /api/v1/task/{id}/output       signed: what a task printed, by stream and offset, as long as it is on this host
     POST /api/v1/task/{id}/cancel       signed; the nonce is the cancel command's own id
 
 Whether a caller may call at all is `guard`'s to say.
@@ -11,6 +12,7 @@ Whether a caller may call at all is `guard`'s to say.
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 import sqlite3
@@ -29,22 +31,32 @@ from host.agent import bodies
 from host.agent.engine import Answer, Busy, Engine, NotAllowed
 from host.agent.guard import ApiError, Guard, Signed
 from host.agent.identity import Identity
+from host.agent.kept import KeptOutput
 from host.agent.ledger import Ledger
+from host.agent.output import STREAMS
 from host.lib.clock import Clock
-from host.wire import codec, envelope
+from host.wire import codec, envelope, states
 from host.wire.tasks import ExecuteRequest
 
 log = logging.getLogger("agent.api")
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,79}")
+MAX_READ = 1024 * 1024
 
 
 class Api:
     """The routes over one engine."""
 
     def __init__(
-        self, engine: Engine, ledger: Ledger, identity: Identity, guard: Guard, heartbeat: Callable[[], dict[str, Any]], clock: Clock
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        kept: KeptOutput,
+        identity: Identity,
+        guard: Guard,
+        heartbeat: Callable[[], dict[str, Any]],
+        clock: Clock,
     ) -> None:
-        self._engine, self._ledger, self._identity, self._guard = engine, ledger, identity, guard
+        self._engine, self._ledger, self._kept, self._identity, self._guard = engine, ledger, kept, identity, guard
         self._heartbeat, self._clock = heartbeat, clock
 
     def application(self) -> Starlette:
@@ -54,6 +66,7 @@ class Api:
             Route("/api/v1/status", self.status, methods=["GET"]),
             Route("/api/v1/task/execute", self.execute, methods=["POST"]),
             Route("/api/v1/task/{id}/status", self.task_status, methods=["GET"]),
+            Route("/api/v1/task/{id}/output", self.output, methods=["GET"]),
             Route("/api/v1/task/{id}/cancel", self.cancel, methods=["POST"]),
         ]
         handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
@@ -110,6 +123,24 @@ class Api:
             raise ApiError(404, envelope.BAD_PARAMETER, "there is no such task on this host")
         return self._answer({name: value for name, value in asdict(entry).items() if name not in ("content", "start_ticks", "boot_id")})
 
+    async def output(self, request: Request) -> Response:
+        await self._fresh(request)
+        query = request.query_params
+        stream = query.get("stream", "stdout")
+        if stream not in STREAMS:
+            raise ApiError(400, envelope.BAD_PARAMETER, f"stream: {stream[:20]!r} is unknown; use one of {', '.join(STREAMS)}")
+        offset, most = (
+            _whole_number(query.get("offset", "0"), "offset", 1 << 50),
+            _whole_number(query.get("limit", "65536"), "limit", MAX_READ),
+        )
+        entry = self._ledger.find(request.path_params["id"])
+        found = self._kept.read(entry.id, stream, offset, most) if entry else None
+        if entry is None or found is None:
+            raise ApiError(404, envelope.BAD_PARAMETER, "there is no output of such a task on this host")
+        data, size = found
+        text = base64.b64encode(data).decode("ascii")
+        return self._answer({"data": text, "offset": offset, "size": size, "done": entry.state in states.COMMAND_FINAL})
+
     async def _fresh(self, request: Request) -> None:
         signed = await self._guard.signed(request)
         if signed.expired:
@@ -154,3 +185,9 @@ class Api:
 
     async def _fault(self, request: Request, problem: Exception) -> Response:
         return self._answer(None, 500, envelope.TASK_FAILED, "the agent failed; its log has the reason")
+
+
+def _whole_number(text: str, name: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= most):
+        raise ApiError(400, envelope.BAD_PARAMETER, f"{name}: {text[:20]!r} is not a whole number up to {most}")
+    return int(text)

@@ -18,6 +18,7 @@ from host.agent.flusher import Flusher
 from host.agent.guard import Guard
 from host.agent.heartbeat import Heartbeat
 from host.agent.identity import Identity, server_context
+from host.agent.kept import KeptOutput
 from host.agent.ledger import Ledger
 from host.agent.log_records import LogSource
 from host.agent.policing import Policing
@@ -49,22 +50,22 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     handler = Forward(forward)
     logging.getLogger().addHandler(handler)
     spool = settings.work_dir / "spool"
-    recover.empty_spool(spool)
+    recover.clear_spool(spool, ledger.in_state(states.STARTED))
+    kept = KeptOutput(spool, settings.work_dir / "kept", settings.tasks.kept_bytes)
     policing = Policing(Policy(settings.policy_file, policy_file.read))
-    engine = Engine(ledger, registry.standard(settings), settings.tasks, flusher, spool, clock, policing)
+    engine = Engine(ledger, registry.standard(settings), settings.tasks, flusher, spool, kept, clock, policing)
     beat = Heartbeat(engine, clock)
     guard = Guard(identity, settings.address[1], clock)
-    server = make_server(Api(engine, ledger, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)
+    server = make_server(Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)
     backoff = Backoff(0.05, 2.0, random.random)
     link = DaemonLink(settings.run_dir / "daemon.sock", ledger.outgoing, beat.params, settings.heartbeat_interval, backoff)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
-    cut_off = ledger.in_state(states.STARTED)
-    late = recover.run_what_waited(ledger, engine, clock)
-    endless = [loop.create_task(link.run()), loop.create_task(_prune(ledger, clock, int(settings.keep_finished * 1000)))]
-    background = [*endless, loop.create_task(recover.end_the_rest(cut_off, late, ledger, clock, settings.tasks.stop_grace))]
+    cut_off, late = recover.take_up(ledger, engine, spool, clock)
+    endless = [loop.create_task(link.run()), loop.create_task(_prune(ledger, kept, clock, int(settings.keep_finished * 1000)))]
+    background = [*endless, loop.create_task(recover.end_the_rest(cut_off, late, ledger, spool, clock, settings.tasks.stop_grace))]
     serving = loop.create_task(server.serve(sockets=[sock]))
     stopping = loop.create_task(stop.wait())
     log.info("ops-agent %s listens on %s:%d", __version__, *settings.address)
@@ -92,12 +93,13 @@ async def _stop(engine: Engine, ledger: Ledger, server: Server, serving: asyncio
         await asyncio.sleep(0.02)  # what the daemon does not take now is on disk for the next start
 
 
-async def _prune(ledger: Ledger, clock: Clock, keep_ms: int) -> None:
+async def _prune(ledger: Ledger, kept: KeptOutput, clock: Clock, keep_ms: int) -> None:
     while True:
         try:
             gone = ledger.prune(clock.now(), keep_ms)
-        except sqlite3.Error as problem:
-            log.warning("old commands could not be removed from the ledger: %s", problem)
+            kept.prune(clock.now() - keep_ms)
+        except (sqlite3.Error, OSError) as problem:
+            log.warning("old commands or their output could not be removed: %s", problem)
         else:
             log.log(logging.INFO if gone else logging.DEBUG, "%d finished commands left the ledger", gone)
         await asyncio.sleep(PRUNE_S)

@@ -23,13 +23,14 @@ class BuiltinTask:
     def __init__(self, content: Limits, settings: dict[str, Any]) -> None:
         self._content, self._settings = content, settings
         self.limits: Limits = content
+        self.user = ""
 
     def prepare(self, command_id: str, folder: Path) -> Launch:
         """See `tasks.base.Task`."""
         given = {"content": asdict(self._content), "command_id": command_id, "folder": str(folder), "settings": self._settings}
         environment = {"PATH": PATH, "HOME": home(), "LANG": "C.UTF-8", "PYTHONPATH": PROGRAM, COMMAND_VARIABLE: command_id}
         arguments = [sys.executable, "-m", "host.agent.worker", self._content.KIND]
-        return Launch(arguments, environment, stdin=json.dumps(given).encode(), trusted=True)
+        return Launch(arguments, environment, stdin=json.dumps(given).encode())
 
 
 def home() -> str:

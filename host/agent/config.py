@@ -29,6 +29,10 @@ class TaskSettings:
     """What running tasks get when the agent is asked to stop; supervisord waits 30 s in all."""
     max_backlog_bytes: int = field(default=256 * 1024 * 1024, metadata={"min": 64 * 1024, "max": 1 << 40})
     """Output on disk that the daemon has not taken yet. Past it output is counted and cut; results never are."""
+    keep_bytes: int = field(default=64 * 1024 * 1024, metadata={"min": 0, "max": 1 << 40})
+    """Of one task's output, how much is kept on this host; what is beyond is counted."""
+    kept_bytes: int = field(default=1024 * 1024 * 1024, metadata={"min": 0, "max": 1 << 44})
+    """Of all tasks that have ended and printed more than was sent; the oldest give way."""
 
 
 @dataclass(frozen=True)

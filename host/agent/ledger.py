@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', content TEXT,
     accepted_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER,
     pid INTEGER, start_ticks INTEGER, boot_id TEXT, exit_code INTEGER, signal INTEGER,
-    stdout_bytes INTEGER NOT NULL DEFAULT 0, stderr_bytes INTEGER NOT NULL DEFAULT 0, truncated INTEGER NOT NULL DEFAULT 0);
+    stdout_bytes INTEGER NOT NULL DEFAULT 0, stderr_bytes INTEGER NOT NULL DEFAULT 0, truncated INTEGER NOT NULL DEFAULT 0,
+    priority INTEGER NOT NULL DEFAULT 0, chunks INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state);
 """
     + OUTGOING_SCHEMA
@@ -60,12 +61,16 @@ class Entry:
     stdout_bytes: int
     stderr_bytes: int
     truncated: bool
+    priority: int
+    chunks: int
 
 
-_SIZE_OF = {
-    "stdout": "UPDATE tasks SET stdout_bytes = ? WHERE id = ?",
-    "stderr": "UPDATE tasks SET stderr_bytes = ? WHERE id = ?",
+_STORED = {
+    "stdout": "UPDATE tasks SET stdout_bytes = ?, chunks = ? WHERE id = ?",
+    "stderr": "UPDATE tasks SET stderr_bytes = ?, chunks = ? WHERE id = ?",
 }
+_ADDED = {"priority": "INTEGER NOT NULL DEFAULT 0", "chunks": "INTEGER NOT NULL DEFAULT 0"}
+"""Columns that a ledger of an earlier version lacks."""
 Row = tuple[str, int, Any]
 """A record before it has a number: kind, at, body."""
 
@@ -78,6 +83,10 @@ class Ledger:
             self._connection = open_database(path, SCHEMA)
             with transaction(self._connection) as connection:
                 connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (1 + secrets.randbelow(2**52),))
+                known = {row["name"] for row in connection.execute("PRAGMA table_info(tasks)")}
+                for name, kind in _ADDED.items():
+                    if name not in known:
+                        connection.execute(f"ALTER TABLE tasks ADD COLUMN {name} {kind}")
             epoch = int(self._connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()[0])
             self.outgoing = Outgoing(self._connection, epoch)
         except (sqlite3.Error, OSError) as problem:
@@ -104,11 +113,12 @@ class Ledger:
         """In the order in which they were accepted."""
         return [_entry(row) for row in self._connection.execute("SELECT * FROM tasks WHERE state = ? ORDER BY rowid", (state,))]
 
-    def accept(self, command_id: str, kind: str, content: str, now: int, expires: int) -> bool:
+    def accept(self, command_id: str, kind: str, content: str, now: int, expires: int, priority: int = 0) -> bool:
         """Remember a command for ever after. False: it was known, and nothing has changed."""
         with transaction(self._connection) as connection:
-            sql = "INSERT OR IGNORE INTO tasks (id, kind, state, content, accepted_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)"
-            return connection.execute(sql, (command_id, kind, states.ACCEPTED, content, now, expires)).rowcount == 1
+            sql = """INSERT OR IGNORE INTO tasks (id, kind, state, content, accepted_at, expires_at, priority)
+                     VALUES (?, ?, ?, ?, ?, ?, ?)"""
+            return connection.execute(sql, (command_id, kind, states.ACCEPTED, content, now, expires, priority)).rowcount == 1
 
     def intend(self, command_id: str, now: int) -> bool:
         """It is about to be started: from here on it is never started again. False: it is no longer `accepted`."""
@@ -129,7 +139,7 @@ class Ledger:
             for kind, _, body in rows:
                 if kind == "output":
                     size = body.offset + len(body.data) * 3 // 4 - body.data.count("=")
-                    connection.execute(_SIZE_OF[body.stream], (size, body.command_id))
+                    connection.execute(_STORED[body.stream], (size, body.chunk + 1, body.command_id))
 
     def finish(self, end: Execution, at: int, before: Iterable[Row] = ()) -> bool:
         """A final state, told after `before`. False: it had one already, and nothing was told."""

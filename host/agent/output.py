@@ -1,13 +1,13 @@
 """A task's output on its way into `output` records: counted, cut at the limit, in readable pieces.
 
 Takes bytes as they are read and gives back records in the order of reading. Bytes are never changed.
-Holds at most what was fed since the last `take`; the reader is to stop feeding while `full`.
+Holds at most what was fed since the last `take`; the reader is to feed no more than `room`.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from host.wire.protocol import MAX_CHUNK_BYTES
 from host.wire.records import Output
@@ -31,29 +31,34 @@ def whole(data: bytes | bytearray) -> int:
 
 
 class Collector:
-    """Output of one command. `limit` is in bytes over both streams; `room()` is False when the disk's share is used up."""
+    """Output of one command. `limit` is in bytes over both streams; `allowed()` is False when the disk's share is used up.
+    `chunk` and `offsets`: where an earlier agent stopped."""
 
-    def __init__(self, command_id: str, limit: int, room: Callable[[], bool]) -> None:
-        self._command_id, self._left, self._room = command_id, limit, room
+    def __init__(
+        self, command_id: str, limit: int, allowed: Callable[[], bool], chunk: int = 0, offsets: Mapping[str, int] | None = None
+    ) -> None:
+        offsets = offsets or dict.fromkeys(STREAMS, 0)
+        self._command_id, self._left, self._allowed = command_id, max(0, limit - sum(offsets.values())), allowed
         self._segments: list[tuple[str, bytearray]] = []
         self._carry = dict.fromkeys(STREAMS, b"")
-        self._offset = dict.fromkeys(STREAMS, 0)
-        self._chunk = 0
+        self._offset = dict(offsets)
+        self._chunk = chunk
         self._pending = 0
         self._unsaved: list[Output] = []
-        self.counts = dict.fromkeys(STREAMS, 0)
+        self.counts = dict(offsets)
         self.truncated = False
 
     @property
-    def full(self) -> bool:
-        return self._pending >= FULL_BYTES
+    def room(self) -> int:
+        """How many bytes should be fed before the next `saved`."""
+        return max(0, FULL_BYTES - self._pending)
 
     def feed(self, stream: str, data: bytes) -> None:
         """Count `data`, keep what the limit allows."""
         self.counts[stream] += len(data)
         if self.truncated or not data:
             return
-        left = self._left if self._room() else 0
+        left = self._left if self._allowed() else 0
         if len(data) > left:
             self.truncated = True
             data = data[: whole(data[:left])]

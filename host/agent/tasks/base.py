@@ -28,15 +28,12 @@ class TaskProblem(HostError):
 
 @dataclass(frozen=True)
 class Launch:
-    """A process about to be started: nothing in it is a shell line. `user`: whom it runs as, empty for the agent's own;
-    `stdin` is all that it can read there. `trusted`: it is the agent's own code, whose word on why it failed is taken."""
+    """A process about to be started: nothing in it is a shell line. `stdin` is all that it can read there."""
 
     arguments: list[str]
     environment: dict[str, str]
     working_folder: str = "/"
     stdin: bytes = b""
-    user: str = ""
-    trusted: bool = False
 
 
 class Task(Protocol):
@@ -45,8 +42,13 @@ class Task(Protocol):
     @property
     def limits(self) -> Limits: ...
 
+    @property
+    def user(self) -> str:
+        """Whom it runs as; empty: the agent's own user."""
+        ...
+
     def prepare(self, command_id: str, folder: Path) -> Launch:
-        """Lay out what the process needs in `folder`, which is the task's own and goes with it. Raises TaskProblem."""
+        """Lay out what the process needs in `folder`, which belongs to `user` and goes with the task. Raises TaskProblem."""
         ...
 
 

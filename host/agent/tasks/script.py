@@ -52,6 +52,7 @@ class ScriptTask:
     def __init__(self, script: Script, interpreters: Interpreters) -> None:
         self._script, self._programs = script, programs(interpreters)
         self.limits: Limits = script
+        self.user = script.user
         if script.interpreter not in self._programs:
             raise ValueError(f"interpreter: {script.interpreter[:64]!r} is unknown; use one of {', '.join(self._programs)}")
 
@@ -70,7 +71,7 @@ class ScriptTask:
         except OSError as problem:
             raise TaskProblem("A2003", f"the script could not be written to {folder}: {problem.strerror}", "make room") from problem
         arguments = [*interpreter, str(path), *self._script.arguments]
-        return Launch(arguments, self._environment(command_id, user), place, user=self._script.user)
+        return Launch(arguments, self._environment(command_id, user), place)
 
     def _interpreter(self) -> list[str]:
         line = self._programs[self._script.interpreter]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import ipaddress
 import json
+import os
 import signal
 import socket
 import ssl
@@ -98,9 +100,20 @@ class Agent:
         self.process.send_signal(number)
         return self.process.wait(15)
 
+    def keeper(self, command_id: str) -> dict[str, int]:
+        """What a task's keeper wrote down: `pid` and `ticks` of the task's process, `keeper` and `keeper_ticks` of its own."""
+        found: dict[str, int] = json.loads((self.work / "spool" / command_id / "process.json").read_text())
+        return found
+
     def close(self) -> None:
         if self.process and self.process.poll() is None:
             self.end(signal.SIGKILL)
+        for place in (self.work / "spool").glob("*/process.json"):
+            # Tasks outlive their agent; those of a test end with it.
+            facts = json.loads(place.read_text())
+            for number in (facts["keeper"], -facts["pid"]):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
         self.daemon.stop()
         self._log.close()
 

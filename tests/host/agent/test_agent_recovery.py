@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -18,44 +19,93 @@ from tests.host.agent.harness import ROOT, Agent, alive, gone
 Maker = Callable[..., Agent]
 
 
-def test_a_script_cut_off_by_the_agents_death_is_told_once_and_not_run_again(make_agent: Maker, tmp_path: Path) -> None:
+def test_a_task_goes_on_while_the_agent_is_dead_and_is_followed_to_its_end(make_agent: Maker, tmp_path: Path) -> None:
     it = make_agent()
     it.daemon.start()
     it.start()
-    mark, pid = tmp_path / "mark", tmp_path / "pid"
-    command = it.run(f"echo x >>{mark}; echo $$ >{pid}; echo up; sleep 600; echo x >>{mark}")
+    mark, gate = tmp_path / "mark", tmp_path / "gate"
+    more = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done"
+    command = it.run(f"echo x >>{mark}; echo up; echo oops >&2; while [ ! -e {gate} ]; do sleep 0.02; done; {more}; exit 3")
     it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
     it.end(signal.SIGKILL)
-    assert alive(int(pid.read_text()))
+    gate.touch()
     it.start()
     end = it.daemon.ended(command)
-    assert end["state"] == "interrupted"
-    assert end["stdout_bytes"] == 3
-    assert end["reason"] == "the agent ended while it ran; what was left of it has been ended"
-    assert gone(int(pid.read_text()))
+    whole = b"up\n" + b"".join(b"line %d\n" % number for number in range(20000))
+    assert (end["state"], end["exit_code"], end["stdout_bytes"]) == ("failed", 3, len(whole))
+    assert it.daemon.output(command) == whole
+    assert it.daemon.output(command, "stderr") == b"oops\n"
     assert mark.read_text() == "x\n"
     it.end()
     it.start()
     it.daemon.ended(it.run("true"))
-    assert it.daemon.states(command) == ["started", "interrupted"]
+    assert it.daemon.states(command) == ["started", "failed"]
     assert not list((it.work / "spool").iterdir())
 
 
-def test_children_are_found_when_their_first_process_is_dead(make_agent: Maker, tmp_path: Path) -> None:
+def test_how_a_task_ended_while_the_agent_was_dead_is_told(make_agent: Maker, tmp_path: Path) -> None:
     it = make_agent()
     it.daemon.start()
     it.start()
-    pids = tmp_path / "pids"
-    command = it.run(f"sleep 600 & echo $! $$ >{pids}; echo up; wait")
-    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    gate, late = tmp_path / "gate", it.run("sleep 600", timeout=1)
+    command = it.run(f"while [ ! -e {gate} ]; do sleep 0.02; done; echo done; kill -USR1 $$")
+    it.daemon.started(command)
+    it.daemon.started(late)
+    keepers = [it.keeper(one)["keeper"] for one in (command, late)]
     it.end(signal.SIGKILL)
-    child, first = map(int, pids.read_text().split())
-    os.kill(first, signal.SIGKILL)
-    assert gone(first)
-    assert alive(child)
+    gate.touch()
+    assert all(gone(pid) for pid in keepers)
     it.start()
-    assert it.daemon.ended(command)["state"] == "interrupted"
-    assert gone(child)
+    end = it.daemon.ended(command)
+    assert (end["state"], end["signal"], end["reason"]) == ("failed", signal.SIGUSR1, "ended by signal 10 (SIGUSR1)")
+    assert it.daemon.output(command) == b"done\n"
+    end = it.daemon.ended(late)
+    assert (end["state"], end["reason"]) == ("timed_out", "it ran longer than 1 s and was stopped")
+
+
+def test_a_task_of_an_earlier_agent_can_be_canceled(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    command = it.run("sleep 600")
+    it.daemon.started(command)
+    pid = it.keeper(command)["pid"]
+    it.end(signal.SIGKILL)
+    it.start()
+    cancel = it.cancel(command)
+    assert it.daemon.ended(cancel)["state"] == "succeeded"
+    assert it.daemon.ended(command)["state"] == "canceled"
+    assert gone(pid)
+
+
+def test_a_task_whose_keeper_died_with_the_agent_is_interrupted_and_not_run_again(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    mark, pid = tmp_path / "mark", tmp_path / "pid"
+    command = it.run(f"echo x >>{mark}; sleep 600 & echo $! >{pid}; echo up; wait; echo x >>{mark}")
+    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    facts = it.keeper(command)
+    it.end(signal.SIGKILL)
+    for one in (facts["keeper"], facts["pid"]):
+        os.kill(one, signal.SIGKILL)
+    assert alive(int(pid.read_text()))
+    it.start()
+    end = it.daemon.ended(command)
+    assert (end["state"], end["reason"], end["stdout_bytes"]) == ("interrupted", "the process that kept it was killed", 3)
+    assert gone(int(pid.read_text()))
+    assert mark.read_text() == "x\n"
+    assert it.daemon.states(command) == ["started", "interrupted"]
+
+
+def test_a_keeper_that_is_killed_leaves_nothing_running(agent: Agent, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    command = agent.run(f"sleep 600 & echo $! >{pid}; echo up; wait")
+    agent.daemon.wait(lambda: agent.daemon.output(command) == b"up\n")
+    os.kill(agent.keeper(command)["keeper"], signal.SIGKILL)
+    end = agent.daemon.ended(command)
+    assert (end["state"], end["reason"]) == ("interrupted", "the process that kept it was killed")
+    assert gone(int(pid.read_text()))
 
 
 def test_a_stranger_with_the_same_pid_is_left_alone(make_agent: Maker) -> None:
@@ -67,13 +117,13 @@ def test_a_stranger_with_the_same_pid_is_left_alone(make_agent: Maker) -> None:
     stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
         it.end(signal.SIGKILL)
-        with sqlite3.connect(it.work / "ledger.db") as ledger:
-            real = ledger.execute("SELECT pid FROM tasks WHERE id = ?", (command,)).fetchone()[0]
-            ledger.execute("UPDATE tasks SET pid = ? WHERE id = ?", (stranger.pid, command))
+        facts = it.keeper(command)
+        os.kill(facts["keeper"], signal.SIGKILL)
+        os.killpg(facts["pid"], signal.SIGKILL)
+        (it.work / "spool" / command / "process.json").write_text(json.dumps({**facts, "pid": stranger.pid}))
         it.start()
         assert it.daemon.ended(command)["state"] == "interrupted"
         assert stranger.poll() is None
-        os.killpg(real, signal.SIGKILL)
     finally:
         stranger.kill()
         stranger.wait()
@@ -83,15 +133,32 @@ def test_a_process_whose_pid_could_not_be_noted_is_found(make_agent: Maker, tmp_
     it = make_agent()
     it.daemon.start()
     it.start()
-    pid = tmp_path / "pid"
-    command = it.run(f"echo $$ >{pid}; echo up; sleep 600")
-    it.daemon.wait(lambda: it.daemon.output(command) == b"up\n")
+    gate = tmp_path / "gate"
+    command = it.run(f"while [ ! -e {gate} ]; do sleep 0.02; done; echo found")
+    it.daemon.started(command)
     it.end(signal.SIGKILL)
     with sqlite3.connect(it.work / "ledger.db") as ledger:
         ledger.execute("UPDATE tasks SET pid = NULL, start_ticks = NULL, boot_id = NULL WHERE id = ?", (command,))
     it.start()
-    assert it.daemon.ended(command)["state"] == "interrupted"
-    assert gone(int(pid.read_text()))
+    gate.touch()
+    assert it.daemon.ended(command)["state"] == "succeeded"
+    assert it.daemon.output(command) == b"found\n"
+
+
+def test_a_task_of_the_boot_before_is_interrupted(make_agent: Maker) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    command = it.run("sleep 600")
+    it.daemon.started(command)
+    it.end(signal.SIGKILL)
+    with sqlite3.connect(it.work / "ledger.db") as ledger:
+        ledger.execute("UPDATE tasks SET boot_id = 'another' WHERE id = ?", (command,))
+    os.kill(it.keeper(command)["keeper"], signal.SIGKILL)
+    os.killpg(it.keeper(command)["pid"], signal.SIGKILL)
+    it.start()
+    end = it.daemon.ended(command)
+    assert (end["state"], end["reason"]) == ("interrupted", "the host was started anew while it ran")
 
 
 def test_what_was_accepted_but_not_started_runs_after_the_agents_death(make_agent: Maker, tmp_path: Path) -> None:
@@ -99,15 +166,17 @@ def test_what_was_accepted_but_not_started_runs_after_the_agents_death(make_agen
     it.daemon.start()
     it.start()
     mark = tmp_path / "mark"
-    running = it.run("sleep 600")
+    gate = tmp_path / "gate"
+    running = it.run(f"while [ ! -e {gate} ]; do sleep 0.02; done")
     waiting = it.run(f"echo x >>{mark}")
     late = it.run(f"echo late >>{mark}", life_ms=300)
     it.daemon.started(running)
     it.end(signal.SIGKILL)
     time.sleep(0.4)
     it.start()
+    gate.touch()
     assert it.daemon.ended(waiting)["state"] == "succeeded"
-    assert it.daemon.ended(running)["state"] == "interrupted"
+    assert it.daemon.ended(running)["state"] == "succeeded"
     end = it.daemon.ended(late)
     assert (end["state"], end["reason"]) == ("refused", "its time was over when the agent came back; it was never run")
     assert mark.read_text() == "x\n"
@@ -185,6 +254,8 @@ def test_heartbeats_and_warnings_reach_the_daemon(make_agent: Maker) -> None:
     command = it.run("sleep 600")
     it.daemon.started(command)
     it.end(signal.SIGKILL)
+    with sqlite3.connect(it.work / "ledger.db") as ledger:
+        ledger.execute("UPDATE tasks SET boot_id = 'another' WHERE id = ?", (command,))
     it.start()
     body = it.daemon.wait(lambda: next((r["body"] for r in it.daemon.records if r["kind"] == "log"), None))
     assert (body["component"], body["level"], body["logger"]) == ("agent", "warning", "agent.recover")

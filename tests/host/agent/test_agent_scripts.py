@@ -46,7 +46,7 @@ def test_the_environment_is_clean_and_the_folder_is_root(agent: Agent) -> None:
     agent.daemon.ended(command)
     lines = agent.daemon.output(command).decode().splitlines()
     names = {line.partition("=")[0] for line in lines if "=" in line}
-    assert names <= {"PATH", "HOME", "LANG", "OPS_COMMAND_ID", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert names <= {"PATH", "HOME", "LANG", "OPS_COMMAND_ID", "OPS_RESULT", "PWD", "OLDPWD", "SHLVL", "_"}
     assert f"OPS_COMMAND_ID={command}" in lines
     assert lines[-1] == "/"
 

@@ -1,0 +1,116 @@
+"""A task's folder on this host: what its keeper needs, what it may read and write itself, and its output while that is wanted.
+
+`<spool>/<id>` is closed to everybody but the agent's user. A task that runs as somebody else gets a second folder that is his,
+in the system's temporary folder, because he may not pass through ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host.agent.tasks.base import TaskProblem
+
+RESULT = "result"
+MAX_RESULT_BYTES = 64 * 1024
+_HOME = "home"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """`place`: the keeper's; `home`: the task's own (the same, unless it runs as another user)."""
+
+    place: Path
+    home: Path
+
+    @property
+    def result(self) -> Path:
+        """The file into which the task may write a JSON object: what it returns."""
+        return self.home / RESULT
+
+
+def make(spool: Path, command_id: str, user: str) -> Folder:
+    """Raises TaskProblem A2002 (no such user), A2003 (cannot be made); leaves nothing behind then."""
+    place = spool / command_id
+    try:
+        place.mkdir(mode=0o700)
+        folder = Folder(place, place)
+        if user and (account := _account(user)).pw_uid != os.geteuid():
+            home = Path(tempfile.mkdtemp(prefix="ops-task-"))
+            (place / _HOME).write_text(str(home))
+            os.chown(home, account.pw_uid, account.pw_gid)
+            folder = Folder(place, home)
+        descriptor = os.open(folder.result, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if folder.home != place:
+                os.fchown(descriptor, account.pw_uid, account.pw_gid)
+        finally:
+            os.close(descriptor)
+    except OSError as problem:
+        remove(place)
+        raise TaskProblem("A2003", f"{problem.filename or place}: {problem.strerror}", "give the disk room") from problem
+    except TaskProblem:
+        remove(place)
+        raise
+    return folder
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        raise TaskProblem("A2002", f"there is no user {user!r} on this host", "name one that exists") from None
+    if account.pw_uid != os.geteuid() and os.geteuid() != 0:
+        raise TaskProblem("A2002", f"the agent is not root and cannot run anything as {user}", "leave user empty, or run the agent as root")
+    return account
+
+
+def of(place: Path) -> Folder:
+    """The folder of a task that an earlier agent began."""
+    try:
+        return Folder(place, Path((place / _HOME).read_text()))
+    except OSError:
+        return Folder(place, place)
+
+
+def remove(place: Path) -> None:
+    """With all that is in it, scripts and secrets too."""
+    home = of(place).home
+    if home != place and home.name.startswith("ops-task-"):
+        shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def result_of(folder: Folder) -> tuple[dict[str, Any] | None, str]:
+    """What the task returned, None when it returned nothing; and why what it wrote could not be used, or "".
+
+    The file may have become anything: it is opened without following links and without waiting.
+    """
+    try:
+        descriptor = os.open(folder.result, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None, ""  # the task removed it: it returned nothing
+    try:
+        data = os.read(descriptor, MAX_RESULT_BYTES + 1)
+    except OSError as problem:
+        return None, f"what it returned cannot be read: {problem.strerror}"
+    finally:
+        os.close(descriptor)
+    if not data.strip():
+        return None, ""
+    if len(data) > MAX_RESULT_BYTES:
+        return None, f"what it returned is larger than {MAX_RESULT_BYTES} bytes and was left out"
+    try:
+        found = json.loads(data)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None, "what it returned is not JSON and was left out"
+    if not isinstance(found, dict):
+        return None, "what it returned is no JSON object and was left out"
+    return found, ""
