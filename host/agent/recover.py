@@ -42,7 +42,8 @@ def take_up(ledger: Ledger, engine: Engine, spool: Path, clock: Clock) -> tuple[
             engine.adopt(entry)
         else:
             cut_off.append(entry)
-    for entry in ledger.in_state(states.ACCEPTED):
+    # The first one is started at once, so they come in the order in which they would have been.
+    for entry in sorted(ledger.in_state(states.ACCEPTED), key=lambda entry: -entry.priority):
         if entry.expires_at < clock.now():
             late.append(entry)
         else:
