@@ -21,6 +21,8 @@ class FakeDaemon:
         self.beats: list[dict[str, Any]] = []
         self.sent_again = 0
         self.confirm = True
+        self.ends: dict[str, list[dict[str, Any]]] = {}
+        """Command → its final records, in the order in which they came: one, or something is wrong."""
         self._watermark: dict[int, int] = {}
         self._changed = threading.Condition()
         self._listener: socket.socket | None = None
@@ -77,6 +79,8 @@ class FakeDaemon:
                 if record["seq"] > self._watermark.get(epoch, 0):
                     self._watermark[epoch] = record["seq"]
                     self.records.append(record)
+                    if record["kind"] == "execution" and record["body"]["state"] != "started":
+                        self.ends.setdefault(record["body"]["command_id"], []).append(record["body"])
                 else:
                     self.sent_again += 1
             self._changed.notify_all()
@@ -105,8 +109,11 @@ class FakeDaemon:
 
     def ended(self, command_id: str, seconds: float = 10.0) -> dict[str, Any]:
         """The body of the final record."""
-        record: dict[str, Any] = self.wait(lambda: self._execution(command_id, lambda state: state != "started"), seconds)
-        return dict(record["body"])
+        return dict(self.wait(lambda: self.ends.get(command_id), seconds)[0])
+
+    def has_ended(self, command_id: str) -> dict[str, Any] | None:
+        """The same, without waiting."""
+        return next(iter(self.ends.get(command_id, [])), None)
 
     def _execution(self, command_id: str, wanted: Callable[[str], bool]) -> dict[str, Any] | None:
         for record in self.records:
