@@ -171,7 +171,7 @@ class Engine:
         if reason:
             await durably(lambda: self._ledger.finish(ExecutionRecord(command_id, states.REFUSED, reason), self._clock.now()))
             return
-        if entry is None or not await durably(lambda: self._ledger.intend(command_id, self._clock.now())):
+        if entry is None or not await durably(lambda: self._ledger.intend(command_id, self._clock.now(), self._boot)):
             return  # canceled while it waited
         folder: Folder | None = None
         try:

@@ -5,7 +5,8 @@ complete and, later, its exit code. It is forked off the agent, so it starts in 
 
 In the task's folder, all private to the agent's user:
 
-    plan.json        what to start and its limits (`Plan`); read by nobody else, gone with the folder
+    begun            made by whoever is first: the keeper, before it starts the process, or an agent that comes after a killed
+                     one and finds that nothing was begun (`claim`); the other then leaves the task alone
     process.json     {"pid", "ticks", "keeper", "keeper_ticks", "at"}: written when the process has been started
     stdout, stderr   what it printed, up to `keep_bytes` over both
     order            how the two were interleaved: frames of one byte (1 stdout, 2 stderr) and a length, after their bytes
@@ -81,27 +82,49 @@ class End:
 
 def fork(folder: Path, plan: Plan, stdin: bytes) -> tuple[int, int]:
     """Fork a keeper for the task in `folder`; its pid and the reading end of `notify`. Raises OSError."""
-    _write(folder / "plan.json", asdict(plan))
     if stdin:
         descriptor = os.open(folder / "stdin", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(stdin)
     os.mkfifo(folder / "control", 0o600)
+    # By handle: a folder that was removed and made anew under the same name is another one.
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         pid = os.fork()
     except OSError:
-        os.close(reading)
-        os.close(writing)
+        for descriptor in (place, reading, writing):
+            os.close(descriptor)
         raise
     if pid:
+        os.close(place)
         os.close(writing)
         return pid, reading
-    _become(folder, plan, writing)
+    _become(folder, place, plan, writing)
     raise AssertionError("unreachable")
 
 
-def _become(folder: Path, plan: Plan, notify: int) -> None:
+def claim(folder: Path) -> bool:
+    """Nothing was begun in `folder`, and from now on nothing will be; False: a keeper has begun."""
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        return _first(place)
+    finally:
+        os.close(place)
+
+
+def _first(place: int) -> bool:
+    try:
+        os.close(os.open("begun", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=place))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _become(folder: Path, place: int, plan: Plan, notify: int) -> None:
     """In the forked process: let go of everything that is the agent's, then keep. Never returns."""
     code = 1
     try:
@@ -114,9 +137,13 @@ def _become(folder: Path, plan: Plan, notify: int) -> None:
         for descriptor in (0, 1, 2):
             os.dup2(quiet, descriptor)
         # The agent's lock, sockets and ledger are closed here, or they would outlive it.
-        os.closerange(3, notify)
-        os.closerange(notify + 1, os.sysconf("SC_OPEN_MAX"))
-        _Keeper(folder, plan, notify).keep()
+        low, high = sorted((place, notify))
+        os.closerange(3, low)
+        os.closerange(low + 1, high)
+        os.closerange(high + 1, os.sysconf("SC_OPEN_MAX"))
+        if _first(place):
+            os.close(place)
+            _Keeper(folder, plan, notify).keep()
         code = 0
     except BaseException as problem:  # noqa: BLE001 - this process has no one else to tell
         with contextlib.suppress(OSError):

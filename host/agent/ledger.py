@@ -120,11 +120,17 @@ class Ledger:
                      VALUES (?, ?, ?, ?, ?, ?, ?)"""
             return connection.execute(sql, (command_id, kind, states.ACCEPTED, content, now, expires, priority)).rowcount == 1
 
-    def intend(self, command_id: str, now: int) -> bool:
-        """It is about to be started: from here on it is never started again. False: it is no longer `accepted`."""
+    def intend(self, command_id: str, now: int, boot: str) -> bool:
+        """It is about to be started on this boot: from here on it is not started again. False: it is no longer `accepted`."""
         with transaction(self._connection) as connection:
-            sql = "UPDATE tasks SET state = ?, started_at = ? WHERE id = ? AND state = ?"
-            return connection.execute(sql, (states.STARTED, now, command_id, states.ACCEPTED)).rowcount == 1
+            sql = "UPDATE tasks SET state = ?, started_at = ?, boot_id = ? WHERE id = ? AND state = ?"
+            return connection.execute(sql, (states.STARTED, now, boot, command_id, states.ACCEPTED)).rowcount == 1
+
+    def never_began(self, command_id: str) -> bool:
+        """An intended command whose keeper was certainly never forked waits again; nobody was told otherwise."""
+        with transaction(self._connection) as connection:
+            sql = "UPDATE tasks SET state = ?, started_at = NULL, boot_id = NULL WHERE id = ? AND state = ? AND pid IS NULL"
+            return connection.execute(sql, (states.ACCEPTED, command_id, states.STARTED)).rowcount == 1
 
     def spawned(self, command_id: str, at: int, pid: int, ticks: int | None, boot: str) -> None:
         """Its process runs."""

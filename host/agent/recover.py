@@ -1,7 +1,8 @@
 """After a start: what an earlier agent left in the ledger is brought to an end, nothing is run twice.
 
-`accepted` never ran: it is run now, unless its time is over. `started` goes on beside its keeper and is followed to its end;
-where there is no keeper any more, what is left of it is ended, and it is told as `interrupted`, once.
+`accepted` never ran: it is run now, unless its time is over. `started` goes on beside its keeper and is followed to its end.
+Where the host has not been started anew since and no keeper has begun, it was cut off before it could start, and waits again.
+Where there is no keeper any more, what is left of it is ended, and it is told as `interrupted`, once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from host.agent import folders, procfs
+from host.agent import folders, keeper, procfs
 from host.agent.durably import durably
 from host.agent.engine import Engine
 from host.agent.ledger import Entry, Ledger
@@ -37,11 +38,13 @@ def take_up(ledger: Ledger, engine: Engine, spool: Path, clock: Clock) -> tuple[
     """Give the engine what goes on and what waited; those that are cut off, and those whose time is over, are given back."""
     boot, cut_off, late = procfs.boot_id(), [], []
     for entry in ledger.in_state(states.STARTED):
-        if entry.boot_id in (None, boot) and (spool / entry.id / "plan.json").exists():
+        if entry.boot_id != boot:
+            cut_off.append(entry)
+        elif entry.pid is None and keeper.claim(spool / entry.id) and ledger.never_began(entry.id):
+            folders.remove(spool / entry.id)  # it stands among the accepted now
+        else:
             log.info("command %s goes on", entry.id)
             engine.adopt(entry)
-        else:
-            cut_off.append(entry)
     # The first one is started at once, so they come in the order in which they would have been.
     for entry in sorted(ledger.in_state(states.ACCEPTED), key=lambda entry: -entry.priority):
         if entry.expires_at < clock.now():

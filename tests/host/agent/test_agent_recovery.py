@@ -138,11 +138,34 @@ def test_a_process_whose_pid_could_not_be_noted_is_found(make_agent: Maker, tmp_
     it.daemon.started(command)
     it.end(signal.SIGKILL)
     with sqlite3.connect(it.work / "ledger.db") as ledger:
-        ledger.execute("UPDATE tasks SET pid = NULL, start_ticks = NULL, boot_id = NULL WHERE id = ?", (command,))
+        ledger.execute("UPDATE tasks SET pid = NULL, start_ticks = NULL WHERE id = ?", (command,))
     it.start()
     gate.touch()
     assert it.daemon.ended(command)["state"] == "succeeded"
     assert it.daemon.output(command) == b"found\n"
+
+
+def test_what_was_cut_off_before_its_process_began_is_run_after_all_and_only_on_the_same_boot(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent(tasks={"max_concurrent": 1, "shutdown_wait": "100ms"})
+    it.daemon.start()
+    it.start()
+    it.daemon.started(it.run("sleep 600"))
+    mark = tmp_path / "mark"
+    same, before, begun = (it.run(f"echo {name} >>{mark}") for name in ("same", "before", "begun"))
+    it.end(signal.SIGKILL)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with sqlite3.connect(it.work / "ledger.db") as ledger:
+        for command, its_boot in ((same, boot), (before, "another"), (begun, boot)):
+            ledger.execute("UPDATE tasks SET state = 'started', boot_id = ? WHERE id = ?", (its_boot, command))
+    (it.work / "spool" / begun).mkdir()
+    (it.work / "spool" / begun / "begun").touch()
+    it.start()
+    it.cancel(next(path.parent.name for path in (it.work / "spool").glob("*/process.json")))
+    assert it.daemon.ended(same)["state"] == "succeeded"
+    assert it.daemon.ended(before)["state"] == "interrupted"
+    assert it.daemon.ended(begun)["state"] == "interrupted"
+    assert it.daemon.states(same) == ["started", "succeeded"]
+    assert mark.read_text() == "same\n"
 
 
 def test_a_task_of_the_boot_before_is_interrupted(make_agent: Maker) -> None:
@@ -317,8 +340,8 @@ def test_a_ledger_keeps_what_could_be_replayed(tmp_path: Path) -> None:
     for name, expires in (("old", 1), ("valid", 20 * day)):
         assert ledger.accept(name, "script", "{}", 0, expires)
         assert not ledger.accept(name, "script", "{}", 0, expires)
-        assert ledger.intend(name, 0)
-        assert not ledger.intend(name, 0)
+        assert ledger.intend(name, 0, "boot")
+        assert not ledger.intend(name, 0, "boot")
         assert ledger.finish(Execution(name, "succeeded"), 5)
         assert not ledger.finish(Execution(name, "failed"), 6)
     assert ledger.accept("open", "script", "{}", 0, 1)
