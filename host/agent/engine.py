@@ -173,19 +173,24 @@ class Engine:
             return
         if entry is None or not await durably(lambda: self._ledger.intend(command_id, self._clock.now(), self._boot)):
             return  # canceled while it waited
-        folder: Folder | None = None
+        place = self._spool / command_id
         try:
-            task = self._registry.read(entry.kind, json.loads(entry.content or "{}"))
-            folder = folders.make(self._spool, command_id, task.user)
-            launch = task.prepare(command_id, folder.home)
-            execution = self._execution(entry, folder, task.limits)
-            execution.start(self._plan(launch, task.user, task.limits, folder), launch.stdin)
+            execution, folder = self._start(entry)
             await self._follow(execution, folder)
         except (TaskProblem, ValueError) as problem:
             await self._not_started(command_id, str(problem))
         finally:
-            if folder is not None:
-                folders.remove(folder.place)
+            folders.remove(place)
+
+    def _start(self, entry: Entry) -> tuple[Execution, Folder]:
+        """Raises TaskProblem, ValueError."""
+        task = self._registry.read(entry.kind, json.loads(entry.content or "{}"))
+        folder = folders.make(self._spool, entry.id, task.user)
+        launch = task.prepare(entry.id, folder.home)
+        folders.hand_over(folder, task.user)
+        execution = self._execution(entry, folder, task.limits)
+        execution.start(self._plan(launch, task.user, task.limits, folder), launch.stdin)
+        return execution, folder
 
     def adopt(self, entry: Entry) -> None:
         """Follow to its end what an earlier agent started; it takes a place among those that run."""
@@ -258,7 +263,10 @@ class Engine:
         end = execution.record(_explained(ending, result, complaint), result)
         now, rows = self._clock.now(), execution.rows(last=True)
         if ending.cut:
-            self._kept.keep(folder.place)
+            try:
+                self._kept.keep(folder.place)
+            except OSError as problem:
+                log.warning("command %s: the rest of its output could not be kept: %s", end.command_id, problem)
         await durably(lambda: self._ledger.finish(end, now, rows))
         log.info("command %s %s %s", end.command_id, end.state, end.reason)
 

@@ -20,6 +20,7 @@ from host.agent.tasks.base import TaskProblem
 RESULT = "result"
 MAX_RESULT_BYTES = 64 * 1024
 _HOME = "home"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,16 @@ class Folder:
 
 
 def make(spool: Path, command_id: str, user: str) -> Folder:
-    """Raises TaskProblem A2002 (no such user), A2003 (cannot be made); leaves nothing behind then."""
+    """A folder for one task, ours until `hand_over`. Raises TaskProblem A2002 (no such user), A2003 (cannot be made)."""
     place = spool / command_id
     try:
         place.mkdir(mode=0o700)
         folder = Folder(place, place)
-        if user and (account := _account(user)).pw_uid != os.geteuid():
+        if user and account(user).pw_uid != os.geteuid():
             home = Path(tempfile.mkdtemp(prefix="ops-task-"))
             (place / _HOME).write_text(str(home))
-            os.chown(home, account.pw_uid, account.pw_gid)
             folder = Folder(place, home)
-        descriptor = os.open(folder.result, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            if folder.home != place:
-                os.fchown(descriptor, account.pw_uid, account.pw_gid)
-        finally:
-            os.close(descriptor)
+        os.close(os.open(folder.result, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as problem:
         remove(place)
         raise TaskProblem("A2003", f"{problem.filename or place}: {problem.strerror}", "give the disk room") from problem
@@ -61,14 +56,33 @@ def make(spool: Path, command_id: str, user: str) -> Folder:
     return folder
 
 
-def _account(user: str) -> pwd.struct_passwd:
+def hand_over(folder: Folder, user: str) -> None:
+    """Give the task's own folder, with what was laid into it, to its user. Last, and by handle: while it is ours nobody can put
+    a link in its place, and nothing of ours is written into it any more."""
+    if folder.home == folder.place:
+        return
+    owner = account(user)
     try:
-        account = pwd.getpwnam(user)
+        descriptor = os.open(folder.home, _FOLDER)
+    except OSError as problem:
+        raise TaskProblem("A2003", f"{folder.home}: {problem.strerror}", "somebody removed it; run the task again") from problem
+    try:
+        for name in os.listdir(descriptor):
+            os.chown(name, owner.pw_uid, owner.pw_gid, dir_fd=descriptor, follow_symlinks=False)
+        os.fchown(descriptor, owner.pw_uid, owner.pw_gid)
+    finally:
+        os.close(descriptor)
+
+
+def account(user: str) -> pwd.struct_passwd:
+    """The user's entry. Raises TaskProblem A2002 when there is none, or nothing can be run as him."""
+    try:
+        found = pwd.getpwnam(user)
     except KeyError:
         raise TaskProblem("A2002", f"there is no user {user!r} on this host", "name one that exists") from None
-    if account.pw_uid != os.geteuid() and os.geteuid() != 0:
+    if found.pw_uid != os.geteuid() and os.geteuid() != 0:
         raise TaskProblem("A2002", f"the agent is not root and cannot run anything as {user}", "leave user empty, or run the agent as root")
-    return account
+    return found
 
 
 def of(place: Path) -> Folder:
@@ -90,10 +104,14 @@ def remove(place: Path) -> None:
 def result_of(folder: Folder) -> tuple[dict[str, Any] | None, str]:
     """What the task returned, None when it returned nothing; and why what it wrote could not be used, or "".
 
-    The file may have become anything: it is opened without following links and without waiting.
+    Folder and file may have become anything: they are opened without following links and without waiting.
     """
     try:
-        descriptor = os.open(folder.result, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        home = os.open(folder.home, _FOLDER)
+        try:
+            descriptor = os.open(RESULT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=home)
+        finally:
+            os.close(home)
     except OSError:
         return None, ""  # the task removed it: it returned nothing
     try:

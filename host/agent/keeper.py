@@ -259,15 +259,18 @@ class _Keeper:
     def _patience(self) -> float:
         """Seconds until something is due though nothing comes."""
         now = time.monotonic()
-        dues = [self._deadline if self._stopped is None and self._exited_at is None else now + 60]
-        dues += [due for due in (self._kill_at if self._killed_at is None else None, self._paused_until or None) if due]
-        if self._exited_at is not None:
+        dues = [now + 60.0, *(due for due in (self._paused_until,) if due)]
+        if self._exited_at is None:
+            dues += [self._deadline] if self._stopped is None else []
+            dues += [now + POLL_S] if self._pidfd < 0 else []
+            dues += [self._killed_at + KILL_WAIT_S] if self._killed_at is not None else []
+        elif self._stopped is not None:
+            dues.append(now + POLL_S)  # is anybody of the group left?
+        elif self._kept.full_disk is None:
             dues.append(self._exited_at + self._plan.drain)
-        if self._killed_at is not None:
-            dues.append(self._killed_at + KILL_WAIT_S)
-        if self._pidfd < 0 and self._exited_at is None:
-            dues.append(now + POLL_S)
-        return min(max(0.0, min(dues) - now) + 0.001, 60.0)
+        if self._kill_at is not None and self._killed_at is None:
+            dues.append(self._kill_at)
+        return max(0.0, min(dues) - now) + 0.001
 
     def _over(self, now: float) -> bool:
         if self._exited_at is None:
@@ -371,6 +374,8 @@ class _Keeper:
         while True:
             try:
                 return _write(self._folder / "ended.json", asdict(end))
+            except FileNotFoundError:
+                return None  # the agent has given the task up, folder and all
             except OSError:
                 time.sleep(1.0)  # a full disk: how it ended must not be lost
 

@@ -48,7 +48,7 @@ class Task(Protocol):
         ...
 
     def prepare(self, command_id: str, folder: Path) -> Launch:
-        """Lay out what the process needs in `folder`, which belongs to `user` and goes with the task. Raises TaskProblem."""
+        """Lay out what the process needs in `folder`, which is given to `user` afterwards and goes with the task. Raises TaskProblem."""
         ...
 
 

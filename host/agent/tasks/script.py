@@ -21,6 +21,7 @@ from pathlib import Path
 
 from host.agent.builtin import home
 from host.agent.config import Interpreters
+from host.agent.folders import account
 from host.agent.procfs import COMMAND_VARIABLE
 from host.agent.tasks.base import PATH, Launch, TaskProblem
 from host.wire.tasks import Limits, Script
@@ -58,7 +59,7 @@ class ScriptTask:
 
     def prepare(self, command_id: str, folder: Path) -> Launch:
         """See `tasks.base.Task`."""
-        interpreter, user = self._interpreter(), self._user()
+        interpreter, user = self._interpreter(), account(self.user) if self.user else None
         place = self._folder(user)
         # PowerShell runs a file only by its ending.
         path = folder / ("script.ps1" if self._script.interpreter == "powershell" else "script")
@@ -66,8 +67,6 @@ class ScriptTask:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(self._script.script.encode("utf-8"))
-            if user:
-                os.chown(path, user.pw_uid, user.pw_gid)
         except OSError as problem:
             raise TaskProblem("A2003", f"the script could not be written to {folder}: {problem.strerror}", "make room") from problem
         arguments = [*interpreter, str(path), *self._script.arguments]
@@ -78,20 +77,6 @@ class ScriptTask:
         if not _runs(line[0]):
             raise TaskProblem("A2001", f"the interpreter {line[0]} is missing on this host or cannot be run", "install it")
         return line
-
-    def _user(self) -> pwd.struct_passwd | None:
-        name = self._script.user
-        if not name:
-            return None
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            raise TaskProblem("A2002", f"there is no user {name!r} on this host", "name one that exists") from None
-        if found.pw_uid != os.geteuid() and os.geteuid() != 0:
-            raise TaskProblem(
-                "A2002", f"the agent is not root and cannot run anything as {name}", "leave user empty, or run the agent as root"
-            )
-        return found
 
     def _folder(self, user: pwd.struct_passwd | None) -> str:
         folder = self._script.working_folder or "/"

@@ -231,3 +231,31 @@ def test_the_keeper_holds_nothing_of_the_agents(agent: Agent) -> None:
     assert not mine
     agent.cancel(command)
     agent.daemon.ended(command)
+
+
+@as_root
+def test_a_users_folder_is_ours_until_all_is_laid_into_it_and_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    from host.agent import folders
+    from host.agent.tasks.base import TaskProblem
+
+    nobody = pwd.getpwnam("nobody").pw_uid
+    folder = folders.make(tmp_path, "one", "nobody")
+    (folder.home / "script").write_text("true")
+    assert [path.stat().st_uid for path in (folder.home, *folder.home.iterdir())] == [0, 0, 0]
+    folders.hand_over(folder, "nobody")
+    assert [path.stat().st_uid for path in (folder.home, *folder.home.iterdir())] == [nobody] * 3
+    folders.remove(folder.place)
+    assert not folder.home.exists()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "result").write_text('{"secret": 1}')
+    folder = folders.make(tmp_path, "two", "nobody")
+    (folder.home / "result").unlink()
+    folder.home.rmdir()
+    folder.home.symlink_to(elsewhere)
+    with pytest.raises(TaskProblem, match="A2003"):
+        folders.hand_over(folder, "nobody")
+    assert folders.result_of(folder) == (None, "")
+    folders.remove(folder.place)
+    folder.home.unlink()
+    assert (elsewhere / "result").stat().st_uid == 0
