@@ -58,8 +58,8 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     guard = Guard(identity, settings.address[1], clock)
     server = make_server(Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)
     backoff = Backoff(0.05, 2.0, random.random)
-    link = DaemonLink(settings.run_dir / "daemon.sock", ledger.outgoing, beat.params, settings.heartbeat_interval, backoff)
     stop = asyncio.Event()
+    link = DaemonLink(settings.run_dir / "daemon.sock", ledger.outgoing, beat.params, settings.heartbeat_interval, backoff, stop.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 

@@ -32,10 +32,21 @@ class _Broken(Exception):
 
 
 class DaemonLink:
-    """`heartbeat()` gives the parameters of a heartbeat. Run `run()` as one task; cancel it to stop."""
+    """`heartbeat()` gives the parameters of a heartbeat; `stop()` is called when the daemon asks the agent to end.
 
-    def __init__(self, path: Path, outgoing: Outgoing, heartbeat: Callable[[], dict[str, Any]], interval: float, backoff: Backoff) -> None:
-        self._path, self._outgoing, self._heartbeat = path, outgoing, heartbeat
+    Run `run()` as one task; cancel it to stop.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        outgoing: Outgoing,
+        heartbeat: Callable[[], dict[str, Any]],
+        interval: float,
+        backoff: Backoff,
+        stop: Callable[[], None],
+    ) -> None:
+        self._path, self._outgoing, self._heartbeat, self._stop = path, outgoing, heartbeat, stop
         self._interval, self._backoff = interval, backoff
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
@@ -88,9 +99,7 @@ class DaemonLink:
             except jsonrpc.RpcError as problem:
                 raise _Broken(f"the daemon sent {problem}") from problem
             if "method" in message:
-                if "id" in message:
-                    answer = jsonrpc.RpcError(jsonrpc.METHOD_NOT_FOUND, "the agent offers no methods on this connection")
-                    writer.write(jsonrpc.error(message["id"], answer))
+                self._asked(message, writer)
                 continue
             number = message.get("id")
             future = self._waiting.pop(number, None) if isinstance(number, int) else None
@@ -99,6 +108,19 @@ class DaemonLink:
                     future.set_exception(_Broken(f"the daemon refused: {message['error']}"))
                 else:
                     future.set_result(message["result"])
+
+    def _asked(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """The daemon's own calls (D9): `stop` begins a clean stop, `status` gives what a heartbeat says."""
+        method, number = message["method"], message.get("id")
+        if method == "stop":
+            self._stop()
+        elif method != "status":
+            problem = jsonrpc.RpcError(jsonrpc.METHOD_NOT_FOUND, "the agent has the methods stop and status")
+            if number is not None:
+                writer.write(jsonrpc.error(number, problem))
+            return
+        if number is not None:
+            writer.write(jsonrpc.result(number, self._heartbeat() if method == "status" else {"ok": True}))
 
     async def _ask(self, writer: asyncio.StreamWriter, method: str, params: dict[str, Any]) -> Any:
         self._number += 1

@@ -12,6 +12,7 @@ import selectors
 import socket
 import stat
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,12 @@ class Peer:
     pid: int
     received: bytearray = field(default_factory=bytearray)
     marks: set[str] = field(default_factory=set)
+    sending: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, data: bytes) -> None:
+        """Whole lines, whichever thread they come from. Raises OSError."""
+        with self.sending:
+            self.connection.sendall(data)
 
 
 Handler = Callable[[Peer, dict[str, Any]], Any]
@@ -63,6 +70,14 @@ class RpcServer:
             elif key.fileobj is not self._bell_out:
                 self._serve(self._peers[key.fd])
         return 0.0
+
+    def notify(self, mark: str, method: str) -> None:
+        """Call `method` of every peer with this mark, without waiting for an answer; for other threads."""
+        for peer in [peer for peer in list(self._peers.values()) if mark in peer.marks]:
+            try:
+                peer.send(jsonrpc.request(None, method, {}))
+            except OSError as problem:
+                log.debug("pid %d could not be told %s: %s", peer.pid, method, problem)
 
     def interrupt(self) -> None:
         """Ends a `step` that waits; for other threads."""
@@ -109,7 +124,7 @@ class RpcServer:
                 if line.strip():
                     self._answer(peer, line)
             if len(peer.received) > jsonrpc.MAX_LINE:
-                peer.connection.sendall(jsonrpc.error(None, RpcError(jsonrpc.INVALID_REQUEST, f"a line may have {jsonrpc.MAX_LINE} bytes")))
+                peer.send(jsonrpc.error(None, RpcError(jsonrpc.INVALID_REQUEST, f"a line may have {jsonrpc.MAX_LINE} bytes")))
                 self._drop(peer)
         except OSError as problem:
             log.debug("connection of pid %d ended: %s", peer.pid, problem)
@@ -130,7 +145,7 @@ class RpcServer:
             log.exception("a call of pid %d met an unforeseen error", peer.pid)
             reply = jsonrpc.error(identifier, RpcError(jsonrpc.INTERNAL_ERROR, "the daemon met an error; its log says which"))
         if identifier is not None or b'"error"' in reply[:200]:
-            peer.connection.sendall(reply)
+            peer.send(reply)
 
     def _drop(self, peer: Peer) -> None:
         self._peers.pop(peer.connection.fileno(), None)

@@ -16,7 +16,7 @@ from host.daemon.agent_link import AgentLink
 from host.daemon.config import Config, InForce, addresses
 from host.daemon.dial import tls_context
 from host.daemon.forward import LogForward
-from host.daemon.handlers import Handlers
+from host.daemon.handlers import AGENT, Handlers
 from host.daemon.handover import Handover
 from host.daemon.health import HealthTelling
 from host.daemon.identity import Identity
@@ -163,6 +163,7 @@ class Service:
             config.manager.heartbeat_interval,
             self._emit,
             lambda: self._obeying.intention.stopped,
+            lambda: self._rpc.notify(AGENT, "stop"),
         )
         self._health = HealthTelling(self.status, clock, config.manager.heartbeat_interval, self._emit)
         handlers = Handlers(outbox, self._watch, clock, self.status, self._agent_arrived, self._agent_left)

@@ -52,7 +52,7 @@ class Heartbeat:
 
 class Watch:
     """`emit(kind, body)` writes a record; `telling` is how often the state is told when nothing changes, in seconds;
-    `stopped()` whether the agent is stopped on purpose."""
+    `stopped()` whether the agent is stopped on purpose; `ask()` asks it over its connection to end (D8)."""
 
     def __init__(
         self,
@@ -64,7 +64,9 @@ class Watch:
         telling: float,
         emit: Callable[[str, Any], None],
         stopped: Callable[[], bool] = lambda: False,
+        ask: Callable[[], None] = lambda: None,
     ) -> None:
+        self._ask = ask
         self._supervisor, self._processes, self._clock = supervisor, processes, clock
         self._check, self._waits, self._telling, self._emit = check, waits, telling, emit
         self._stopped = stopped
@@ -183,6 +185,7 @@ class Watch:
             elif decision.action == supervise.STOP and orphan and pid:
                 self._stop_orphan(pid)
             elif decision.action == supervise.STOP:
+                self._ask()
                 self._supervisor.stop()
         except (AgentError, supervisord.Unreachable) as problem:
             log.error("%s", problem)
@@ -193,6 +196,7 @@ class Watch:
         now = self._clock.monotonic()
         if self._orphan_asked is None or self._orphan_asked[0] != pid:
             self._orphan_asked = (pid, now)
+            self._ask()
             self._processes.kill(pid, signal.SIGTERM)
         elif now - self._orphan_asked[1] >= STOP_WAIT:
             self._processes.kill(pid, signal.SIGKILL)

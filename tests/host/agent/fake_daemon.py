@@ -19,6 +19,7 @@ class FakeDaemon:
         self.path = path
         self.records: list[dict[str, Any]] = []
         self.beats: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
         self.sent_again = 0
         self.confirm = True
         self.ends: dict[str, list[dict[str, Any]]] = {}
@@ -48,6 +49,11 @@ class FakeDaemon:
                 continue  # the agent has closed it already
         self._connections = []
 
+    def ask(self, method: str, number: int | None = None) -> None:
+        """Call a method of the agent; its answer, if `number` wants one, comes into `answers`."""
+        message = {"jsonrpc": "2.0", "method": method, "params": {}} | ({} if number is None else {"id": number})
+        self._connections[-1].sendall(json.dumps(message).encode() + b"\n")
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -62,6 +68,11 @@ class FakeDaemon:
             try:
                 for line in lines:
                     message = json.loads(line)
+                    if "method" not in message:
+                        with self._changed:
+                            self.answers.append(message)
+                            self._changed.notify_all()
+                        continue
                     answer = self._answer(message["method"], message["params"])
                     if answer is not None:
                         connection.sendall(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": answer}).encode() + b"\n")

@@ -118,3 +118,23 @@ def test_a_clean_stop_ends_what_does_not_end_and_says_so(make_agent: Maker, tmp_
     it.start()
     it.daemon.ended(it.run("true"))
     assert it.daemon.states(command) == ["started", "interrupted"]
+
+
+def test_the_daemon_can_ask_how_it_stands_and_for_a_clean_end(make_agent: Maker) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    it.daemon.wait(lambda: it.daemon.beats)
+    it.daemon.ask("status", 1)
+    it.daemon.ask("dance", 2)
+    it.daemon.wait(lambda: len(it.daemon.answers) == 2)
+    by_number = {answer["id"]: answer for answer in it.daemon.answers}
+    assert it.process
+    assert by_number[1]["result"]["pid"] == it.process.pid
+    assert by_number[1]["result"]["state"] == "running"
+    assert by_number[2]["error"]["code"] == -32601
+    command = it.run("sleep 0.2; echo done")
+    it.daemon.started(command)
+    it.daemon.ask("stop")
+    assert it.process.wait(15) == 0
+    assert it.daemon.ended(command)["state"] == "succeeded"

@@ -157,3 +157,17 @@ def test_whatever_a_stranger_put_in_the_sockets_place_is_left_alone_and_named(de
     with pytest.raises(ConfigError, match=r"everybody on this host may write in .*chmod o-w"):
         RpcServer(folder / "daemon.sock", {})
     assert list(folder.iterdir()) == []
+
+
+def test_the_agent_and_nobody_else_is_asked_to_end(desk: Desk) -> None:
+    with socket.socket(socket.AF_UNIX) as agent, socket.socket(socket.AF_UNIX) as other:
+        for one, method in ((agent, "heartbeat"), (other, "status")):
+            one.settimeout(5)
+            one.connect(str(desk.path))
+            one.sendall(jsonrpc.request(1, method, {}))
+        with agent.makefile("rb") as from_agent, other.makefile("rb") as from_other:
+            assert json.loads(from_agent.readline())["id"] == json.loads(from_other.readline())["id"] == 1
+            desk.server.notify("agent", "stop")
+            assert json.loads(from_agent.readline()) == {"jsonrpc": "2.0", "method": "stop", "params": {}}
+            other.sendall(jsonrpc.request(2, "status", {}))
+            assert json.loads(from_other.readline())["id"] == 2
