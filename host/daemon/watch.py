@@ -26,6 +26,9 @@ log = logging.getLogger("daemon.watch")
 STOP_WAIT = 30.0
 """Seconds between asking an agent without supervisord to end and killing it (D8)."""
 
+ASK_WAIT = 10.0
+"""Seconds that an agent which was asked to end has before supervisord ends it, which takes 30 s more at most (D8)."""
+
 LOOK_CLOSER = 3.0
 """Seconds after a lost connection during which the agent is looked at twice a second: supervisord needs a moment to know."""
 
@@ -77,6 +80,7 @@ class Watch:
         self._memory = Memory()
         self._usage: tuple[int, float, float] | None = None  # pid, moment, CPU seconds
         self._orphan_asked: tuple[int, float] | None = None
+        self._asked: tuple[int, float] | None = None
         self._told: tuple[float, AgentState] | None = None
         self._problem = ""
         self.state = AgentState("unknown", reason="not looked at yet")
@@ -115,7 +119,7 @@ class Watch:
         seen = replace(seen, unwanted=self._unwanted(pid))
         decision = supervise.decide(self._memory, seen, self._check, self._waits)
         self._memory = decision.memory
-        failed = self._act(decision, pid, orphan)
+        failed = self._act(decision, pid, orphan, bool(seen.unwanted))
         if decision.action != supervise.NONE and decision.state == "failed":
             if "; restart " in decision.reason:
                 self.last_failure = decision.reason.partition("; restart ")[0]
@@ -175,7 +179,7 @@ class Watch:
             return None, used[1]
         return round(max(0.0, 100.0 * (used[0] - before[2]) / (at - before[1])), 1), used[1]
 
-    def _act(self, decision: Decision, pid: int | None, orphan: bool) -> str:
+    def _act(self, decision: Decision, pid: int | None, orphan: bool, unwanted: bool) -> str:
         """Does what was decided; gives the problem when that failed."""
         try:
             if decision.action == supervise.START:
@@ -184,19 +188,31 @@ class Watch:
                 log.info("the agent is being started")
             elif decision.action == supervise.STOP and orphan and pid:
                 self._stop_orphan(pid)
-            elif decision.action == supervise.STOP:
-                self._ask()
+            elif decision.action == supervise.STOP and not (unwanted and pid and self._ends_by_itself(pid)):
                 self._supervisor.stop()
         except (AgentError, supervisord.Unreachable) as problem:
             log.error("%s", problem)
             return str(problem)
         return ""
 
+    def _ends_by_itself(self, pid: int) -> bool:
+        """A healthy agent that is not wanted any more is asked over its connection first, and given a while."""
+        now = self._clock.monotonic()
+        with self._lock:
+            listens = self._heartbeat is not None and self._heartbeat.pid == pid and self._heartbeat.connected
+        if not listens:
+            return False
+        if self._asked is None or self._asked[0] != pid:
+            self._asked = (pid, now)
+            self._ask()
+            with self._lock:
+                self._closer_until = max(self._closer_until, now + ASK_WAIT)
+        return now - self._asked[1] < ASK_WAIT
+
     def _stop_orphan(self, pid: int) -> None:
         now = self._clock.monotonic()
         if self._orphan_asked is None or self._orphan_asked[0] != pid:
             self._orphan_asked = (pid, now)
-            self._ask()
             self._processes.kill(pid, signal.SIGTERM)
         elif now - self._orphan_asked[1] >= STOP_WAIT:
             self._processes.kill(pid, signal.SIGKILL)

@@ -33,7 +33,9 @@ connection.connect(sys.argv[1])
 beat = {"jsonrpc": "2.0", "id": 1, "method": "heartbeat", "params": {"pid": os.getpid(), "version": "9.9"}}
 while True:
     connection.sendall(json.dumps(beat).encode() + b"\\n")
-    connection.recv(1000)
+    if b'"stop"' in connection.recv(1000):
+        open(sys.argv[1] + ".asked", "w").close()
+        sys.exit()
     time.sleep(0.2)
 """
 
@@ -56,7 +58,14 @@ class Stage:
         self.outbox = Outbox(folder / "o.db", 1 << 28)
         check = HealthCheck(interval=5)
         self.watch = Watch(
-            self.api, SystemProcesses(), self.clock, check, Restart(), 60, lambda kind, body: self.records.append((kind, body))
+            self.api,
+            SystemProcesses(),
+            self.clock,
+            check,
+            Restart(),
+            60,
+            lambda kind, body: self.records.append((kind, body)),
+            ask=lambda: self.rpc.notify("agent", "stop"),
         )
         handlers = Handlers(self.outbox, self.watch, self.clock, dict, lambda: None, lambda: None)
         self.rpc = RpcServer(folder / "daemon.sock", handlers.table(), handlers.gone)
@@ -125,6 +134,15 @@ def test_the_agent_is_started_and_restarted_at_once_after_kill_9(stage: Stage) -
     assert told[0] in ("stopped", "running")
     assert "failed" in told
     assert told[-1] == "running"
+
+
+def test_the_agent_is_asked_over_its_connection_before_it_is_made_to_end(stage: Stage) -> None:
+    stage.watching(lambda: stage.state.state == "running" and stage.state.version == "9.9")
+    first = stage.state.pid
+    stage.watch.restart()
+    stage.watching(lambda: stage.state.state == "running" and stage.state.pid not in (None, first))
+    assert (stage.folder / "daemon.sock.asked").exists()
+    assert stage.state.restarts == 0
 
 
 def test_an_agent_that_lost_its_supervisord_is_kept_and_not_doubled(stage: Stage) -> None:
