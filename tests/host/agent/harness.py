@@ -89,7 +89,7 @@ class Agent:
             try:
                 assert self.call("GET", "/api/v1/health")[0] == 200
                 return
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):
                 assert self.process.poll() is None, self.log()
                 assert time.monotonic() < deadline, self.log()
                 time.sleep(0.02)
