@@ -99,8 +99,12 @@ class Engine:
             raise Busy("the agent is being stopped")
         if len(self._queue) >= self._settings.max_queued + max(0, self._settings.max_concurrent - len(self._tasks)):
             raise Busy(f"{len(self._queue)} tasks are waiting already (tasks.max_queued)")
-        self._ledger.accept(command_id, kind, json.dumps(content), self._clock.now(), expires, priority)
-        self.enqueue(command_id, priority)
+        at_once = not self._queue and len(self._tasks) < self._settings.max_concurrent
+        self._ledger.accept(command_id, kind, json.dumps(content), self._clock.now(), expires, priority, self._boot if at_once else "")
+        if at_once:
+            self._begin(command_id, self._run(command_id))
+        else:
+            self.enqueue(command_id, priority)
         return Answer(states.ACCEPTED, False)
 
     def _allow(self, kind: str, content: Mapping[str, Any]) -> None:
@@ -166,13 +170,8 @@ class Engine:
 
     async def _run(self, command_id: str) -> None:
         entry = self._ledger.find(command_id)
-        # Asked again: it may have waited for long, and the policy changed meanwhile.
-        reason = self._refusal(entry.kind, json.loads(entry.content or "{}")) if entry and entry.state == states.ACCEPTED else ""
-        if reason:
-            await durably(lambda: self._ledger.finish(ExecutionRecord(command_id, states.REFUSED, reason), self._clock.now()))
-            return
-        if entry is None or not await durably(lambda: self._ledger.intend(command_id, self._clock.now(), self._boot)):
-            return  # canceled while it waited
+        if entry is None or not (entry.state == states.STARTED or await self._intended(entry)):
+            return  # canceled while it waited, or refused
         place = self._spool / command_id
         try:
             execution, folder = self._start(entry)
@@ -181,6 +180,15 @@ class Engine:
             await self._not_started(command_id, str(problem))
         finally:
             folders.remove(place)
+
+    async def _intended(self, entry: Entry) -> bool:
+        """What waited is about to be started. False: it is not to be started any more."""
+        # The policy is asked again: it may have changed meanwhile.
+        reason = self._refusal(entry.kind, json.loads(entry.content or "{}")) if entry.state == states.ACCEPTED else ""
+        if reason:
+            await durably(lambda: self._ledger.finish(ExecutionRecord(entry.id, states.REFUSED, reason), self._clock.now()))
+            return False
+        return await durably(lambda: self._ledger.intend(entry.id, self._clock.now(), self._boot))
 
     def _start(self, entry: Entry) -> tuple[Execution, Folder]:
         """Raises TaskProblem, ValueError."""

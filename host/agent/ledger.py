@@ -113,12 +113,17 @@ class Ledger:
         """In the order in which they were accepted."""
         return [_entry(row) for row in self._connection.execute("SELECT * FROM tasks WHERE state = ? ORDER BY rowid", (state,))]
 
-    def accept(self, command_id: str, kind: str, content: str, now: int, expires: int, priority: int = 0) -> bool:
-        """Remember a command for ever after. False: it was known, and nothing has changed."""
+    def accept(self, command_id: str, kind: str, content: str, now: int, expires: int, priority: int = 0, boot: str = "") -> bool:
+        """Remember a command for ever after. False: it was known, and nothing has changed.
+
+        With `boot` it is also intended (see `intend`): one commit for what is started at once.
+        """
+        state, started = (states.STARTED, now) if boot else (states.ACCEPTED, None)
         with transaction(self._connection) as connection:
-            sql = """INSERT OR IGNORE INTO tasks (id, kind, state, content, accepted_at, expires_at, priority)
-                     VALUES (?, ?, ?, ?, ?, ?, ?)"""
-            return connection.execute(sql, (command_id, kind, states.ACCEPTED, content, now, expires, priority)).rowcount == 1
+            sql = """INSERT OR IGNORE INTO tasks (id, kind, state, content, accepted_at, expires_at, priority, started_at, boot_id)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+            values = (command_id, kind, state, content, now, expires, priority, started, boot or None)
+            return connection.execute(sql, values).rowcount == 1
 
     def intend(self, command_id: str, now: int, boot: str) -> bool:
         """It is about to be started on this boot: from here on it is not started again. False: it is no longer `accepted`."""
