@@ -105,6 +105,8 @@ class Supervisor:
 
 @dataclass(frozen=True)
 class Collector:
+    """`interval` in seconds."""
+
     enabled: bool = True
     interval: float = seconds(60, 10, 300)
 
@@ -129,6 +131,8 @@ class NetworkCollector:
 
 @dataclass(frozen=True)
 class Collectors:
+    """Section `collectors`: one of them each."""
+
     cpu: Collector = field(default_factory=Collector)
     memory: Collector = field(default_factory=Collector)
     disk: DiskCollector = field(default_factory=DiskCollector)
@@ -162,6 +166,8 @@ class Outbox:
 
 @dataclass(frozen=True)
 class Config:
+    """The whole of daemon.yaml."""
+
     manager: Manager
     daemon: Daemon = field(default_factory=Daemon)
     agent: Agent = field(default_factory=Agent)

@@ -24,6 +24,8 @@ MASK = "***"
 
 @dataclass(frozen=True)
 class Proxy:
+    """An HTTP proxy, and whom it is told that we are."""
+
     host: str
     port: int
     user: str = ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from host.daemon import lean  # noqa: F401 - first: it decides what the others load
+
+# isort: split
 import json
 import os
 import signal

@@ -64,6 +64,8 @@ class RenewRequest:
 
 @dataclass(frozen=True)
 class RenewAnswer:
+    """`certificate` and `ca` are PEM."""
+
     certificate: str
     ca: str
     now: int

@@ -27,6 +27,8 @@ LANE_OF = {
 
 @dataclass(frozen=True)
 class Cpu:
+    """Percent of all cores together; `cores`: the load of each."""
+
     percent: float
     user: float
     system: float
@@ -39,6 +41,8 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Memory:
+    """Bytes, and the percent that is in use."""
+
     total: int
     used: int
     available: int
@@ -51,6 +55,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class Disk:
+    """One mounted file system, in bytes."""
+
     mount: str
     device: str
     fstype: str
@@ -73,6 +79,8 @@ class DiskIo:
 
 @dataclass(frozen=True)
 class Nic:
+    """One interface: counters both ways; rates are None as in DiskIo."""
+
     name: str
     rx_bytes: int
     tx_bytes: int
@@ -88,6 +96,8 @@ class Nic:
 
 @dataclass(frozen=True)
 class Gpu:
+    """One graphics processor: memory in bytes, temperature in °C."""
+
     name: str
     percent: float
     memory_used: int

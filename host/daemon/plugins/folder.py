@@ -25,6 +25,8 @@ _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True)
 class Plugin:
+    """One file of the folder."""
+
     name: str
     path: Path
     is_python: bool

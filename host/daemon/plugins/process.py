@@ -46,6 +46,8 @@ class Result:
 
 @dataclass
 class _Running:
+    """`deadline` in monotonic seconds."""
+
     job: Job
     process: subprocess.Popen[bytes]
     deadline: float
