@@ -13,6 +13,7 @@ from server.keys import Keys
 from server.service.audit import Audit
 from server.service.commands import Commands
 from server.service.enrolment import Enrolment
+from server.service.kinds import Kinds
 from server.service.metrics import Metrics
 from server.service.nodes import Nodes
 from server.service.orders import Orders
@@ -35,6 +36,7 @@ class Services:
     enrolment: Enrolment
     nodes: Nodes
     presence: Presence
+    kinds: Kinds
     commands: Commands
     orders: Orders
     output: Output
@@ -49,7 +51,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
     nodes = Nodes(db, audit, wakeups)
     presence = Presence(db, config.offline_after, clock())
-    commands = Commands(db, audit, keys, wakeups, config.command_ttl)
+    kinds = Kinds(db)
+    commands = Commands(db, audit, keys, wakeups, kinds, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
     return Services(
@@ -62,10 +65,11 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         enrolment=Enrolment(db, audit, keys, config.certificate_days),
         nodes=nodes,
         presence=presence,
+        kinds=kinds,
         commands=commands,
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        reports=Reports(db, commands, output, metrics, wakeups),
+        reports=Reports(db, commands, kinds, output, metrics, wakeups),
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
     )

@@ -104,6 +104,17 @@
       set(p, p.dataset.chosen.replace("{count}", all("input[name=node]:checked", form).length));
     });
   }
+  /* Fields that count only with certain values of others; the manager leaves out the others itself. */
+  function applies() {
+    all("[data-only]").forEach(function (place) {
+      var form = place.closest("form"), rules = JSON.parse(place.dataset.only);
+      place.hidden = !Object.keys(rules).every(function (name) {
+        var found = all("[name]", form).filter(function (control) { return control.name === "f." + name && control.type !== "hidden" && (control.type !== "radio" || control.checked); })[0];
+        var value = !found ? "" : found.type === "checkbox" ? String(found.checked) : found.value;
+        return rules[name].indexOf(value) >= 0;
+      });
+    });
+  }
   function narrow(input) {
     var text = input.value.trim().toLowerCase();
     all(input.dataset.narrow + " > li").forEach(function (li) { li.hidden = text !== "" && li.textContent.toLowerCase().indexOf(text) < 0; });
@@ -236,8 +247,8 @@
      filled in again where the way leads back to it, for the same person only; any other answer means that it has arrived. */
   var DRAFT = "ops.draft", PUSHED = "ops.pushed";
   function keep(form) {
-    var fields = [];
-    new FormData(form).forEach(function (value, name) { if (typeof value === "string" && name !== "step") fields.push([name, value]); });
+    var fields = [], secret = all("[data-secret]", form).map(function (control) { return control.name; });
+    new FormData(form).forEach(function (value, name) { if (typeof value === "string" && name !== "step" && secret.indexOf(name) < 0) fields.push([name, value]); });
     var draft = {who: document.body.dataset.who, path: location.pathname, fields: fields};
     stored(DRAFT, draft);
     /* A host may refuse what was pushed: its page leads back here, to the text. */
@@ -283,7 +294,7 @@
     all("details", form).forEach(function (part) { if (all("textarea, input", part).some(function (place) { return place.value; })) part.open = true; });
     var note = $("[data-brought-back]");
     if (note) note.hidden = false;
-    chosen();
+    chosen(); applies();
   }
 
   /* Keys */
@@ -315,9 +326,9 @@
   });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-pick-all]")) all("[data-pick]:not(:disabled)", event.target.form).forEach(function (box) { box.checked = event.target.checked; });
-    chosen();
+    chosen(); applies();
   });
-  document.addEventListener("input", function (event) { if (event.target.dataset.narrow) narrow(event.target); });
+  document.addEventListener("input", function (event) { if (event.target.dataset.narrow) narrow(event.target); else applies(); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-keep]")) keep(event.target); });
   document.addEventListener("keydown", key);
   document.addEventListener("toggle", function () { charts(); }, true);
@@ -331,8 +342,8 @@
     var dark = matchMedia("(prefers-color-scheme: dark)");
     if (dark.addEventListener) dark.addEventListener("change", function () { charts(true); });
   }
-  window.addEventListener("pageshow", chosen);
+  window.addEventListener("pageshow", function () { chosen(); applies(); });
   all("[data-refresh]").forEach(function (place) { place._at = Date.now() + skew; });
-  bringBack(); times(); charts(); chosen(); live();
+  bringBack(); times(); charts(); chosen(); applies(); live();
   setInterval(function () { refresh(); times(); }, 1000);
 })();

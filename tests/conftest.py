@@ -45,6 +45,7 @@ TABLES = [
     "sign_in_failures",
     "audit_logs",
     "daemons",
+    "node_kinds",
     "node_plugin_metrics",
     "versions",
     "update_records",

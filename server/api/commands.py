@@ -11,13 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import COMMAND_REASON
-from host.wire.tasks import Script
 from server.answers import body, good
 from server.api.paging import listed, window
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Row
 from server.door import Door
-from server.errors import BadInput
+from server.service.contents import withheld
 from server.services import Services
 
 _LISTED = (
@@ -36,15 +35,17 @@ _LISTED = (
     "exit_signal",
     "stdout_bytes",
     "stderr_bytes",
+    "cpu_ms",
+    "memory_bytes",
 )
 _ONE = (*_LISTED, "node_state", "target_id", "expires_at", "created_by")
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids; `name` is how people find the task again, else the script's first line."""
+    """`nodes` are ids, `type` is the kind of task; `name` is how people find it again, else it is made of the content."""
 
     nodes: list[str]
-    content: Script
+    content: dict[str, Any]
     type: str = "script"
     name: str = ""
 
@@ -53,9 +54,8 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def run(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, Wanted)
-        if wanted.type != "script":
-            raise BadInput(f"type: {wanted.type[:40]!r} is unknown; use script", field="type")
-        return good(now, await services.commands.run_script(caller, wanted.nodes, wanted.content, wanted.name, now), 201)
+        done = await services.commands.run(caller, wanted.nodes, wanted.type, wanted.content, wanted.name, now)
+        return good(now, done, 201)
 
     async def page(request: Request, caller: Caller) -> Response:
         wanted, query = window(request), request.query_params
@@ -66,11 +66,13 @@ def routes(door: Door, services: Services) -> list[Route]:
             limit=wanted.size,
             offset=wanted.offset,
         )
-        return good(services.clock(), listed(wanted, [_shown(row, _LISTED) for row in found.rows], found.total))
+        items = [_shown(row, _LISTED) | {"has_result": bool(row["has_result"])} for row in found.rows]
+        return good(services.clock(), listed(wanted, items, found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await services.commands.get(request.path_params["id"])
-        return good(services.clock(), _shown(row, _ONE) | {"content": _content(row)})
+        result = None if row["result"] is None else json.loads(row["result"])
+        return good(services.clock(), _shown(row, _ONE) | {"content": _content(row), "result": result})
 
     async def cancel(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -91,8 +93,11 @@ def _shown(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _content(row: Row) -> dict[str, Any] | None:
-    """What was asked for, without the values of its environment: people put passwords there."""
+    """What was asked for, without the values of its secret fields: of a map the names are left, of others null."""
     if row["task_content"] is None:
         return None
     content: dict[str, Any] = json.loads(row["task_content"])
-    return content | {"environment": sorted(content.get("environment", {}))}
+    for name in withheld(row):
+        if name in content:
+            content[name] = sorted(content[name]) if isinstance(content[name], dict) else None
+    return content

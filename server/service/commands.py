@@ -23,14 +23,13 @@ from host.wire.states import (
     COMMAND,
     COMMAND_FINAL,
     EXPIRED,
-    INTERRUPTED,
     QUARANTINED,
     QUEUED,
     REFUSED,
     RETIRED,
     may_follow,
 )
-from host.wire.tasks import ExecuteRequest, Script
+from host.wire.tasks import ExecuteRequest
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
@@ -38,18 +37,19 @@ from server.ids import new_id
 from server.keys import Keys
 from server.seals import Broken
 from server.service.audit import Audit
+from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
+from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
+from server.service.kinds import Kinds
 from server.service.page import Page
 from server.wakeups import Wakeups, execution, node
 
 log = logging.getLogger("server.commands")
 
-GRACE_MS = 600_000
-"""How long past its own timeout a command may stay unheard of while its host is online."""
-
-FORGET_MS = 7 * 86_400_000
-"""How long past that a silent host is waited for."""
-
 MAX_NODES = 5_000
+UNFINISHED = 50
+MAX_TASK_BYTES = 2 * 1024 * 1024
+"""Of one signed request: the agent takes no larger one."""
+
 AUDIT_NODES = 200
 """How many of them an audit entry names; all of them are in the task's commands."""
 
@@ -63,45 +63,53 @@ class Submitted:
 
 
 class Commands:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, ttl_s: int) -> None:
-        self._db, self._q, self._audit = db, db.q.commands, audit
+    def __init__(self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, kinds: Kinds, ttl_s: int) -> None:
+        self._db, self._q, self._audit, self._kinds = db, db.q.commands, audit, kinds
         self._keys, self._wakeups, self._ttl_ms = keys, wakeups, ttl_s * 1000
 
-    async def run_script(self, caller: Caller, node_ids: Sequence[str], script: Script, name: str, now: int) -> Submitted:
-        """Queue `script` on each node. A node that is offline gets it when it is back, until it expires.
+    async def run(self, caller: Caller, node_ids: Sequence[str], kind: str, content: Any, name: str, now: int) -> Submitted:
+        """Queue a task of this kind on each node. A node that is offline gets it when it is back, until it expires.
 
-        Raises BadInput (no or too many nodes), NodeUnknown, Conflict (retired or quarantined node).
+        Raises BadInput (no or too many nodes; a kind or content that one of them does not take), NodeUnknown, Conflict
+        (retired or quarantined node). Nothing is queued then.
         """
         wanted = list(dict.fromkeys(node_ids))
         if not 1 <= len(wanted) <= MAX_NODES:
             raise BadInput(f"nodes: name 1 to {MAX_NODES} nodes", field="nodes")
-        task_id, content = new_id(now), asdict(script)
+        fit = await self._kinds.fitting(wanted, kind, content)
+        task_id = new_id(now)
         commands: dict[str, str] = {}
 
         async def work(session: Session) -> None:
             commands.clear()
             await self.check_nodes(session, wanted)
-            title = (name.strip() or script.script.strip().splitlines()[0])[:190]
-            # The names of its variables are kept, their values only in the locked command, until it has ended (S5).
-            shown = content | {"environment": dict.fromkeys(script.environment, "")}
-            task = {"id": task_id, "name": title, "type": "script", "content": json.dumps(shown, ensure_ascii=False)}
-            await session.execute(self._q.insert_task, task | {"created_by": caller.id, "now": now})
+            final = await self._prepared(session, kind, fit.content, now)
+            # The values of its secret fields are only in the locked commands, and there until they have ended (S5).
+            shown = readable(final, fit.secret)
+            task: Row = {"id": task_id, "name": name.strip()[:NAME_CHARACTERS] or title(fit.schema, shown, fit.secret), "type": kind}
+            task |= {"content": _json(shown), "withheld": _json(fit.secret), "created_by": caller.id, "now": now}
+            await session.execute(self._q.insert_task, task)
             rows: list[Row] = []
             for node_id in wanted:
-                body = _json(asdict(ExecuteRequest(node_id, "script", content)))
-                row = self.signed(caller, node_id, "script", "/api/v1/task/execute", body, script.timeout * 1000, now)
+                body = _json(asdict(ExecuteRequest(node_id, kind, final)))
+                if len(body.encode()) > MAX_TASK_BYTES:
+                    raise BadInput(f"content: larger than {MAX_TASK_BYTES} bytes; send what is large as a file", field="content")
+                row = self.signed(caller, node_id, kind, "/api/v1/task/execute", body, fit.timeout * 1000, now)
                 row["task_id"] = task_id
                 commands[node_id] = row["id"]
                 rows.append(row)
             await session.execute_many(self._q.insert, rows)
-            what = {"interpreter": script.interpreter, "script": script.script[:2000]}
-            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), **what}
+            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown)}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
 
         await self._db.transaction(work)
         for node_id in wanted:
             self._wakeups.wake(node(node_id))
         return Submitted(task_id, dict(commands))
+
+    async def _prepared(self, session: Session, kind: str, content: dict[str, Any], now: int) -> dict[str, Any]:
+        """The content as it is signed: the last moment to put something in that only the manager knows. May be called again."""
+        return content
 
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
@@ -145,6 +153,10 @@ class Commands:
         rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
         total = await self._db.row(self._q.total, params)
         return Page(rows, total["total"] if total else 0)
+
+    async def unfinished(self, node_id: str) -> list[Row]:
+        """What waits or runs on a node, the oldest first: at most UNFINISHED of it."""
+        return await self._db.rows(self._q.unfinished, {"node_id": node_id, "limit": UNFINISHED})
 
     async def mailbox(self, node_id: str, holding: Sequence[str], now: int) -> list[Command]:
         """What waits for the node, oldest first, but for what its daemon holds already.
@@ -190,6 +202,8 @@ class Commands:
             result: dict[str, Any] = {"id": record.command_id, "node_id": node_id}
             result |= {"exit_code": record.exit_code, "exit_signal": record.signal, "truncated": int(record.truncated)}
             result |= {"stdout_bytes": record.stdout_bytes, "stderr_bytes": record.stderr_bytes}
+            result |= {"cpu_ms": record.cpu_ms, "memory_bytes": record.memory_bytes}
+            result["result"] = None if record.result is None else _json(record.result)
             await session.execute(self._q.result, result)
         return moved
 
@@ -200,7 +214,7 @@ class Commands:
         async def work(session: Session) -> list[str]:
             ended = []
             for row in overdue:
-                state, reason = _end_of(row)
+                state, reason = end_of(row)
                 if state == EXPIRED:
                     done = await self._end_unfetched(session, row["id"], state, reason, now)
                 else:
@@ -283,16 +297,6 @@ class Commands:
             "from_states": from_states or may_follow(COMMAND, state),
         }
         return await session.execute(self._q.move, params) == 1
-
-
-def _end_of(row: Row) -> tuple[str, str]:
-    if row["state"] == QUEUED and row["handed_at"] is None:
-        return EXPIRED, "the host did not fetch it in time; it was never run"
-    if row["node_state"] == RETIRED:
-        return INTERRUPTED, "the node was retired before it told how this ended"
-    if row["node_state"] == "online":
-        return INTERRUPTED, "the host is online but told no end within 10 minutes after the timeout"
-    return INTERRUPTED, "the host has been silent for 7 days after the timeout"
 
 
 def _json(value: object) -> str:

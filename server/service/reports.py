@@ -10,18 +10,34 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 import msgspec
 
 from host.wire.messages import Record, ReportAnswer, ReportRequest
 from host.wire.protocol import LANES, MAX_RECORDS
-from host.wire.records import BODY_OF, LANE_OF, AgentState, Configuration, Dropped, Event, Execution, Health, Log, Output, Sample
+from host.wire.records import (
+    BODY_OF,
+    LANE_OF,
+    AgentState,
+    Configuration,
+    Dropped,
+    Event,
+    Execution,
+    Health,
+    Kinds,
+    Log,
+    Output,
+    Sample,
+)
 from host.wire.states import AGENT
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict
 from server.queries import Query
 from server.service.commands import Commands
+from server.service.kinds import Kinds as KindsService
+from server.service.kinds import deeper
 from server.service.metrics import Metrics
 from server.service.nodes import CONFIGURATION_EVENT
 from server.service.output import Output as OutputService
@@ -33,13 +49,19 @@ LAST_MOMENT = 253_370_764_800_000
 """The year 9999 in ms: a later time cannot be shown, and one such record would cost a node its page."""
 
 
+MAX_RESULT_BYTES, MAX_RESULT_DEPTH = 65_536, 32
+"""What is kept of what a task returned: bytes as JSON, and how deep."""
+
+MAX_COUNT = 2**53
+"""Larger numbers are none: no column holds them, and JSON readers do not agree on them."""
+
 MAX_HEALTH_BYTES = 60_000
 """What the column holds. It is JSON: cut to fit it could not be read any more."""
 
 
 class Reports:
-    def __init__(self, db: Db, commands: Commands, output: OutputService, metrics: Metrics, wakeups: Wakeups) -> None:
-        self._db, self._q = db, db.q.reports
+    def __init__(self, db: Db, commands: Commands, kinds: KindsService, output: OutputService, metrics: Metrics, wakeups: Wakeups) -> None:
+        self._db, self._q, self._kinds = db, db.q.reports, kinds
         self._commands, self._output, self._metrics, self._wakeups = commands, output, metrics, wakeups
 
     async def store(self, node_id: str, request: ReportRequest, now: int) -> ReportAnswer:
@@ -106,7 +128,13 @@ class Reports:
                 rows = self._metrics.plugin_rows(node_id, place["epoch"], record.seq, at, body)
                 await session.execute_many(self._db.q.metrics.insert_plugin, rows)
             case Execution():
-                if await self._commands.told(session, node_id, body, at, now):
+                # What cannot be kept of it is let go of; that the command ended counts all the same.
+                kept, problem = _bounded(body)
+                if problem:
+                    await session.execute(
+                        self._q.event, place | {"name": "result.unusable", "detail": f"{body.command_id[:26]}: {problem}"}
+                    )
+                if await self._commands.told(session, node_id, kept, at, now):
                     topics.add(execution(body.command_id))
             case Output():
                 if await self._output.store(session, node_id, body, at):
@@ -118,6 +146,9 @@ class Reports:
                 if len(health.encode()) > MAX_HEALTH_BYTES:
                     raise BadInput(f"health: more than {MAX_HEALTH_BYTES} bytes")
                 await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at})
+            case Kinds():
+                if left_out := await self._kinds.tell(session, node_id, body, at):
+                    await session.execute(self._q.event, place | {"name": "kinds.unusable", "detail": left_out[:4000]})
             case Configuration():
                 told = {"text": body.text, "hash": body.hash[:64], "note": body.note[:255], "at": at}
                 before = await session.row(self._q.daemon, {"node_id": node_id})
@@ -145,6 +176,25 @@ class Reports:
         row = {"node_id": node_id, "version": body.version[:32], "state": body.state, "reason": body.reason[:255], "at": at}
         row |= {"pid": body.pid, "cpu_usage": body.cpu_percent, "memory_usage": body.memory_bytes, "restarts": body.restarts}
         await session.execute(self._q.update_agent, row)
+
+
+def _bounded(body: Execution) -> tuple[Execution, str]:
+    """Without numbers that no column holds and without a result past its bounds, and why the result is gone."""
+    problem = ""
+    if body.result is not None:
+        if deeper(body.result, MAX_RESULT_DEPTH):
+            problem = f"the result is nested more than {MAX_RESULT_DEPTH} deep"
+        elif len(json.dumps(body.result, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_RESULT_BYTES:
+            problem = f"the result is larger than {MAX_RESULT_BYTES} bytes"
+    numbers: dict[str, Any] = {name: _count(getattr(body, name), 2**31 - 1) for name in ("exit_code", "signal")}
+    numbers |= {name: _count(getattr(body, name), MAX_COUNT) for name in ("cpu_ms", "memory_bytes")}
+    numbers |= {name: _count(getattr(body, name), MAX_COUNT) or 0 for name in ("stdout_bytes", "stderr_bytes")}
+    kept = replace(body, result=None if problem else body.result, **numbers)
+    return kept, problem
+
+
+def _count(value: int | None, most: int) -> int | None:
+    return value if value is not None and -most <= value <= most else None
 
 
 def _news(records: Sequence[Record], before: int) -> tuple[list[Record], int]:

@@ -12,19 +12,25 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from host.wire.orders import DIAGNOSE
+from host.wire.orders import CONFIGURE, DIAGNOSE
 from host.wire.protocol import DAEMON_PREFIX
 from host.wire.states import COMMAND, COMMAND_FINAL
+from host.wire.tasks import KINDS
 from server.auth import COMMAND_CANCEL, COMMAND_READ, Caller
 from server.db import Row
 from server.door import Door
+from server.service.contents import withheld
 from server.service.output import Part
 from server.services import Services
-from server.web import session
+from server.web import contents, session
 from server.web.ansi import Screen
+from server.web.forms import DRY_RUN
 from server.web.render import Pages
 
 PAGE = 50
+CHANGING = (CONFIGURE, "config")
+"""Kinds whose output is a difference even when it was carried out."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]")
 WAIT_S = 20.0
 """How long a browser's question for more output is held: below the 30 s after which proxies tend to cut."""
@@ -56,7 +62,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def show(request: Request, caller: Caller) -> Response:
         part = await services.output.read(request.path_params["id"], 0, 0.0)
-        return pages.render(request, "command", _values(part, Screen(), 0), block="live")
+        values = _values(part, Screen(), 0) | await told(request, part.command)
+        return pages.render(request, "command", values, block="live")
 
     async def output(request: Request, caller: Caller) -> Response:
         """What came since `after`; waits for news when nothing did. `seen` is the state that the browser shows."""
@@ -65,7 +72,28 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         asked = request.headers.get("hx-request") == "true"
         seen = query.get("seen", "")
         part = await services.output.read(request.path_params["id"], after, WAIT_S if asked and seen else 0.0, seen)
-        return pages.render(request, "command", _values(part, Screen(query.get("carry", "")[:600]), after), block="news")
+        values = _values(part, Screen(query.get("carry", "")[:600]), after) | await told(request, part.command)
+        return pages.render(request, "command", values, block="news")
+
+    async def told(request: Request, command: Row) -> dict[str, Any]:
+        """What was asked for and what came of it, as people read it."""
+        content, secret = json.loads(command["task_content"] or "{}"), withheld(command)
+        schema = await services.kinds.schema_of(command["node_id"], command["kind"]) if command["task_id"] else None
+        returned = contents.result(json.loads(command["result"]) if command["result"] else None)
+        dry = content.get(DRY_RUN) is True
+        lines = contents.changes(returned.text)
+        changing = dry or command["kind"] in CHANGING
+        if not lines and changing and command["state"] in COMMAND_FINAL and command["stdout_bytes"] <= FRAGMENT_BYTES:
+            lines = contents.changes((await services.output.whole(command["id"], "stdout")).decode("utf-8", "replace"))
+        return {
+            "content": content,
+            "facts": contents.facts(command["kind"], content, secret, schema, pages.language(request).gettext),
+            "schema": schema,
+            "builtin": KINDS,
+            "result": returned,
+            "dry": dry,
+            "changes": lines,
+        }
 
     async def download(request: Request, caller: Caller) -> Response:
         stream, command_id = request.path_params["stream"], request.path_params["id"]
@@ -98,7 +126,6 @@ def _values(part: Part, screen: Screen, after: int) -> dict[str, Any]:
     shown = [] if command["kind"] == DIAGNOSE else chunks
     return {
         "command": command,
-        "content": json.loads(command["task_content"] or "{}"),
         "final": command["state"] in COMMAND_FINAL,
         "order": command["path"].startswith(DAEMON_PREFIX),
         # Safe by server/web/ansi.py: all text in it is escaped there.

@@ -72,7 +72,8 @@ def _translator(sentences: Iterable[str], gettext: Callable[[str], str]) -> Call
         for pattern, sentence in patterns:
             found = pattern.fullmatch(text)
             if found:
-                values = {name: gettext(value) for name, value in found.groupdict().items()}
+                # A problem within a sentence is a sentence itself.
+                values = {name: translate(value) if name == "problem" else gettext(value) for name, value in found.groupdict().items()}
                 return gettext(sentence).format_map(values)
         return text
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from host.wire import states
 from host.wire.orders import LOG_LEVELS
 from host.wire.records import Sample
+from host.wire.tasks import KINDS
 from server.auth import NODE_READ, NODE_RETIRE, Caller
 from server.door import Door
 from server.errors import BadInput
@@ -52,6 +53,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "charts": charts(series, since, now, STEPS[chosen]) + measured[:MAX_CHARTS],
             "log_levels": LOG_LEVELS,
             "more_metrics": measured[MAX_CHARTS:],
+            "kinds": await services.kinds.of_node(node_id),
+            "builtin": KINDS,
+            "unfinished": await services.commands.unfinished(node_id),
             "commands": commands.rows,
             "commands_total": commands.total,
             "log": await services.nodes.log(node_id),

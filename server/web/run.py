@@ -1,105 +1,133 @@
-"""Run a script: write it, look at what will happen and where, then go. Nothing that was typed is lost on the way."""
+"""Run something: choose the kind, fill in its form, look at what will happen and where, then go. Nothing typed is lost on the way."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from host.wire.schema import Schema
 from host.wire.states import OFFLINE, ONLINE, QUARANTINED
-from host.wire.tasks import INTERPRETERS, MAX_TIMEOUT_S, Script
+from host.wire.tasks import KINDS, Script
 from server.auth import COMMAND_RUN, Caller
 from server.db import Row
 from server.door import Door
 from server.errors import BadInput, OpsError
 from server.service.commands import MAX_NODES
+from server.service.contents import readable, withheld
+from server.service.kinds import BUILTIN, Fitting
 from server.services import Services
-from server.web import session
+from server.web import contents, forms, session
+from server.web.forms import Draft
 from server.web.render import Pages, address
 from server.web.session import Form
 
 OFFERED = 200
 """Nodes to choose from on the page itself; for more there is the list of nodes with its filter."""
 
-
-@dataclass(frozen=True)
-class Draft:
-    """The form as it was typed: all text, valid or not."""
-
-    nodes: list[str] = field(default_factory=list)
-    name: str = ""
-    interpreter: str = "shell"
-    script: str = ""
-    arguments: str = ""
-    timeout: str = "300"
-    working_folder: str = ""
-    environment: str = ""
+_TO_KIND = "kind:"
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def all_nodes() -> list[Row]:
         return (await services.nodes.page(q="", state="", limit=MAX_NODES, offset=0)).rows
 
+    async def schemas(nodes: list[str]) -> dict[str, Schema]:
+        """Kind → its widest schema on the nodes; on all of them where none is chosen, and for kinds that these lack."""
+        everywhere = {one.schema.kind: one.schema for one in await services.kinds.offers()}
+        return everywhere | ({one.schema.kind: one.schema for one in await services.kinds.offers(nodes)} if nodes else {})
+
     async def form(request: Request, caller: Caller) -> Response:
         query = request.query_params
-        draft = Draft(nodes=query.getlist("node"))
+        draft = Draft(nodes=query.getlist("node"), kind=query.get("kind", Script.KIND)[:64])
         if query.get("again"):
             command = await services.commands.get(query["again"])
-            draft = again(command, draft.nodes or [command["node_id"]])
+            schema = (await schemas([command["node_id"]])).get(command["kind"])
+            draft = again(command, schema, draft.nodes or [command["node_id"]])
         elif query.get("match"):
             found = await services.nodes.page(q=query.get("q", ""), state=query.get("state", ""), limit=MAX_NODES, offset=0)
-            draft = Draft(nodes=[row["id"] for row in found.rows])
-        return await show(request, draft, None)
+            draft = replace(draft, nodes=[row["id"] for row in found.rows])
+        return await show(request, caller, draft, None)
 
-    async def show(request: Request, draft: Draft, problem: OpsError | None) -> Response:
-        rows = await all_nodes()
+    async def show(request: Request, caller: Caller, draft: Draft, problem: OpsError | None) -> Response:
+        nodes = await all_nodes()
         chosen = set(draft.nodes)
         # Those that are chosen stand first, so that they are seen without a search.
-        rows.sort(key=lambda row: (row["id"] not in chosen, row["state"] != ONLINE, row["name"]))
+        nodes.sort(key=lambda row: (row["id"] not in chosen, row["state"] != ONLINE, row["name"]))
+        kinds = await schemas(draft.nodes)
+        schema = kinds.get(draft.kind) or kinds.get(Script.KIND) or BUILTIN[Script.KIND]
+        own, limits, timeout = forms.rows(schema, draft, pages.language(request).gettext)
+        fields = {one.name for one in schema.fields}
         values: dict[str, Any] = {
             "draft": draft,
-            "again": bool(request.query_params.get("again")),
+            "kinds": list(kinds.values()),
+            "builtin": KINDS,
+            "schema": schema,
+            "rows": own,
+            "limits": limits,
+            "time_limit": timeout,
+            "can_try": forms.can_try(schema),
+            "others": {name: text for name, text in draft.typed.items() if name not in fields},
+            "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "chosen": chosen,
-            "offered": rows[: max(OFFERED, len(chosen))],
-            "total": len(rows),
+            "offered": nodes[: max(OFFERED, len(chosen))],
+            "total": len(nodes),
             "problem": problem,
             "field": problem.field if problem else "",
-            "interpreters": INTERPRETERS,
-            "max_timeout": MAX_TIMEOUT_S,
+            "at_a_field": problem is not None and problem.field in (fields - {forms.DRY_RUN} | {"nodes", "type"}),
         }
         return pages.render(request, "run", values, status=problem.status if problem else 200)
 
     async def send(request: Request, caller: Caller) -> Response:
         fields = await session.form_of(request)
+        step = fields.get("step")
         draft = typed(fields)
-        if fields.get("step") == "edit":
-            return await show(request, draft, None)
+        schema = (await schemas(draft.nodes)).get(draft.kind)
         try:
-            script = script_of(draft)
+            draft = replace(draft, kept=forms.unseal(services.keys.seals, fields.get("sealed"), caller.id, services.clock()))
+            draft = forms.hide(schema, draft, list(fields.starting("drop.")))
+            if step.startswith(_TO_KIND):
+                return await show(request, caller, replace(draft, kind=step[len(_TO_KIND) :]), None)
+            if step == "edit":
+                return await show(request, caller, draft, None)
+            if schema is None:
+                raise BadInput(f"type: {draft.kind[:40]!r} is unknown; choose another kind", field="type")
+            draft = replace(draft, dry=forms.can_try(schema) and step in ("try", "dry"))
+            content = forms.content_of(schema, draft)
             if not draft.nodes:
                 raise BadInput("choose at least one node", field="nodes")
-            if fields.get("step") != "go":
-                return await preview(request, draft, script)
-            done = await services.commands.run_script(caller, draft.nodes, script, draft.name, services.clock())
-        except BadInput as problem:
-            return await show(request, draft, problem)
+            fit = await services.kinds.fitting(draft.nodes, draft.kind, content)
+            if step not in ("go", "dry"):
+                return await preview(request, caller, draft, fit)
+            done = await services.commands.run(caller, draft.nodes, draft.kind, content, draft.name, services.clock())
+        except BadInput as found:
+            problem = _at_place(found)
+            return await show(request, caller, forms.hide(schema, draft, [problem.field]), problem)
         if len(done.commands) == 1:
             return RedirectResponse(f"/commands/{next(iter(done.commands.values()))}", 303)
         return RedirectResponse(address("/commands", task=done.task_id), 303)
 
-    async def preview(request: Request, draft: Draft, script: Script) -> Response:
+    async def preview(request: Request, caller: Caller, draft: Draft, fit: Fitting) -> Response:
         chosen = set(draft.nodes)
         nodes = [row for row in await all_nodes() if row["id"] in chosen]
         if len(nodes) < len(chosen):
             known = {row["id"] for row in nodes}
             raise BadInput(f"there is no node {next(i for i in draft.nodes if i not in known)[:40]!r}", field="nodes")
+        shown = readable(fit.content, fit.secret)
+        gettext = pages.language(request).gettext
+        facts = contents.facts(draft.kind, shown, fit.secret, fit.schema, gettext)
         values = {
             "draft": draft,
-            "script": script,
+            "schema": fit.schema,
+            "builtin": KINDS,
+            "facts": facts,
+            "timeout": fit.timeout,
+            "can_try": forms.can_try(fit.schema),
+            "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "nodes": nodes,
             "offline": [row for row in nodes if row["state"] == OFFLINE],
             "blocked": [row for row in nodes if row["state"] == QUARANTINED],
@@ -114,49 +142,21 @@ def typed(fields: Form) -> Draft:
     return Draft(
         nodes=list(dict.fromkeys(node for node in fields.all("node") if node)),
         name=fields.get("name"),
-        interpreter=fields.get("interpreter", "shell"),
-        script=fields.get("script"),
-        arguments=fields.get("arguments"),
-        timeout=fields.get("timeout").strip(),
-        working_folder=fields.get("working_folder").strip(),
-        environment=fields.get("environment"),
+        kind=fields.get("kind", Script.KIND)[:64],
+        typed=fields.starting("f."),
     )
 
 
-def again(command: Row, nodes: list[str]) -> Draft:
-    """The draft of a command that was given before."""
+def again(command: Row, schema: Schema | None, nodes: list[str]) -> Draft:
+    """The draft of a command that was given before. A dry run is not tried again but made to be run: the button says which."""
     content = json.loads(command["task_content"] or "{}")
-    return Draft(
-        nodes=nodes,
-        name=command["task_name"] or "",
-        interpreter=content.get("interpreter", "shell"),
-        script=content.get("script", ""),
-        arguments="\n".join(content.get("arguments", [])),
-        timeout=str(content.get("timeout", 300)),
-        working_folder=content.get("working_folder", ""),
-        environment="\n".join(f"{name}={value}" for name, value in content.get("environment", {}).items()),
-    )
+    text = forms.typed_again(schema, content) if schema else {}
+    kind = command["kind"] if command["task_id"] else Script.KIND
+    return Draft(nodes, command["task_name"] or "", kind, text, empty=[name for name in withheld(command) if content.get(name, {}) != {}])
 
 
-def script_of(draft: Draft) -> Script:
-    """The script that the wire takes. Raises BadInput with the field."""
-    if not draft.timeout.isascii() or not draft.timeout.isdigit() or len(draft.timeout) > 9:
-        raise BadInput(f"timeout: {draft.timeout[:20]!r} is not a whole number of seconds", field="timeout")
-    environment = {}
-    for line in draft.environment.split("\n"):
-        if line.strip():
-            name, sign, value = line.partition("=")
-            if not sign:
-                raise BadInput("environment: write each as NAME=value, one a line", field="environment")
-            environment[name.strip()] = value
-    try:
-        return Script(
-            script=draft.script,
-            interpreter=draft.interpreter,
-            arguments=draft.arguments.rstrip("\n").split("\n") if draft.arguments.strip("\n") else [],
-            environment=environment,
-            working_folder=draft.working_folder,
-            timeout=int(draft.timeout),
-        )
-    except ValueError as problem:
-        raise BadInput(str(problem), field=str(problem).partition(":")[0]) from problem
+def _at_place(problem: BadInput) -> BadInput:
+    """The same with the field as the form calls it."""
+    problem.field = problem.field.removeprefix("content.")
+    problem.message = problem.message.removeprefix("content.")
+    return problem

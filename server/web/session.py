@@ -90,6 +90,10 @@ class Form:
     def get(self, name: str, default: str = "") -> str:
         return self._fields.get(name, [default])[0].replace("\r\n", "\n")
 
+    def starting(self, prefix: str) -> dict[str, str]:
+        """What follows the prefix in a field's name → its last value: a box that is ticked stands behind the one that is always sent."""
+        return {name[len(prefix) :]: values[-1].replace("\r\n", "\n") for name, values in self._fields.items() if name.startswith(prefix)}
+
     def all(self, name: str) -> list[str]:
         return self._fields.get(name, [])
 

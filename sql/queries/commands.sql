@@ -5,11 +5,12 @@ VALUES (:id, :node_id, :task_id, :target_id, :kind, :method, :path, :body, :head
   :deadline_at, 0, 0, 0, :created_by);
 
 -- name: insert_task
-INSERT INTO tasks (id, name, type, content, cron_expr, state, created_by, created_at)
-VALUES (:id, :name, :type, :content, NULL, 'active', :created_by, :now);
+INSERT INTO tasks (id, name, type, content, withheld, cron_expr, state, created_by, created_at)
+VALUES (:id, :name, :type, :content, :withheld, NULL, 'active', :created_by, :now);
 
 -- name: by_id
-SELECT c.*, n.name AS node_name, n.state AS node_state, t.name AS task_name, t.content AS task_content
+SELECT c.*, n.name AS node_name, n.state AS node_state, t.name AS task_name, t.content AS task_content,
+  t.withheld AS task_withheld
 FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id WHERE c.id = :id;
 
 -- name: mailbox
@@ -36,7 +37,7 @@ WHERE id = :id AND node_id = :node_id AND state IN (:from_states*);
 
 -- name: result
 UPDATE commands SET exit_code = :exit_code, exit_signal = :exit_signal, stdout_bytes = :stdout_bytes,
-  stderr_bytes = :stderr_bytes, truncated = :truncated
+  stderr_bytes = :stderr_bytes, truncated = :truncated, result = :result, cpu_ms = :cpu_ms, memory_bytes = :memory_bytes
 WHERE id = :id AND node_id = :node_id;
 
 -- name: overdue
@@ -52,7 +53,8 @@ UNION SELECT id AS node_id FROM nodes WHERE state = 'retired' AND state_since > 
 
 -- name: page
 SELECT c.id, c.node_id, c.task_id, c.kind, c.state, c.reason, c.queued_at, c.accepted_at, c.started_at, c.finished_at,
-  c.exit_code, c.exit_signal, c.stdout_bytes, c.stderr_bytes, c.truncated, n.name AS node_name, t.name AS task_name
+  c.exit_code, c.exit_signal, c.stdout_bytes, c.stderr_bytes, c.truncated, c.cpu_ms, c.memory_bytes,
+  CASE WHEN c.result IS NULL THEN 0 ELSE 1 END AS has_result, n.name AS node_name, t.name AS task_name
 FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
 WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
   AND (:state = '' OR c.state = :state) AND c.target_id IS NULL
@@ -65,3 +67,9 @@ WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = 
 
 -- name: open_of_node
 SELECT id FROM commands WHERE node_id = :node_id AND state = 'queued';
+
+-- name: unfinished
+SELECT c.id, c.node_id, c.kind, c.path, c.state, c.reason, c.queued_at, c.started_at, c.finished_at, t.name AS task_name
+FROM commands c LEFT JOIN tasks t ON t.id = c.task_id
+WHERE c.node_id = :node_id AND c.state IN ('queued', 'accepted', 'started') AND c.target_id IS NULL
+ORDER BY c.queued_at, c.id LIMIT :limit;

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Page
 
 from host.wire import orders
-from host.wire.tasks import Script
 from tests.browser.conftest import Open
 from tests.browser.site import GIB, Site, now, sample
 from tests.browser.test_looking_after_daemons import FILE, told
@@ -25,12 +24,12 @@ def furnished(site: Site) -> list[str]:
     log = {"component": "agent", "level": "ERROR", "logger": "x", "message": "No space left on device " + "x" * 200}
     drop = {"first": site.sequence[(node, "bulk")] + 2, "why": "the outbox was full"}
     site.report(node, "bulk", ("log", now(), log), ("dropped", now(), drop))
-    done = site.do(site.services.commands.run_script(site.admin, [node, off], Script("echo hello"), "Say hello", now()))
+    done = site.do(site.services.commands.run(site.admin, [node, off], "script", {"script": "echo hello"}, "Say hello", now()))
     command = done.commands[node]
     site.start(command, node)
     site.prints(command, node, 0, b"\x1b[31mred\x1b[0m \x1b[1;32mgreen\x1b[0m " + b"w" * 300 + b"\n")
     site.prints(command, node, 1, b"a warning\n", "stderr")
-    again = site.do(site.services.commands.run_script(site.admin, [node], Script("false"), "", now())).commands[node]
+    again = site.do(site.services.commands.run(site.admin, [node], "script", {"script": "false"}, "", now())).commands[node]
     site.start(again, node)
     site.ends(again, node, "failed", exit_code=1, truncated=True)
     why = {

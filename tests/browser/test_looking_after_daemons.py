@@ -118,8 +118,8 @@ def test_what_was_typed_when_the_session_had_ended_is_there_after_signing_in(sit
     nodes = [site.enrol(f"web-{n}") for n in (1, 2)]
     page = open_page()
     page.goto(f"/run?node={nodes[1]}")
-    page.fill("#script", "\necho 'not lost'\n")
-    page.fill("#arguments", "a\nb")
+    page.fill("#f-script", "\necho 'not lost'\n")
+    page.fill("#f-arguments", "a\nb")
     page.get_by_label("Python").check()
     page.context.clear_cookies()
     page.get_by_role("button", name="Look at it before it runs").click()
@@ -127,13 +127,13 @@ def test_what_was_typed_when_the_session_had_ended_is_there_after_signing_in(sit
     page.fill("#password", PASSWORD)
     page.click("main button[type=submit]")
     expect(page.get_by_role("status").first).to_contain_text("Your session had ended")
-    expect(page.locator("#script")).to_have_value("\necho 'not lost'\n")
-    expect(page.locator("#arguments")).to_have_value("a\nb")
+    expect(page.locator("#f-script")).to_have_value("\necho 'not lost'\n")
+    expect(page.locator("#f-arguments")).to_have_value("a\nb")
     expect(page.get_by_label("Python")).to_be_checked()
     expect(page.locator(f"input[name=node][value='{nodes[1]}']")).to_be_checked()
     expect(page.locator(f"input[name=node][value='{nodes[0]}']")).not_to_be_checked()
     page.reload()
-    expect(page.locator("#script")).to_have_value("")
+    expect(page.locator("#f-script")).to_have_value("")
 
 
 def test_what_one_person_typed_is_not_given_to_the_next(site: Site, open_page: Open) -> None:
@@ -141,13 +141,13 @@ def test_what_one_person_typed_is_not_given_to_the_next(site: Site, open_page: O
     site.do(site.services.people.create(site.admin, "bob", PASSWORD, "admin", now()))
     page = open_page()
     page.goto(f"/run?node={node}")
-    page.fill("#script", "echo secret")
+    page.fill("#f-script", "echo secret")
     page.context.clear_cookies()
     page.get_by_role("button", name="Look at it before it runs").click()
     page.fill("#name", "bob")
     page.fill("#password", PASSWORD)
     page.click("main button[type=submit]")
-    expect(page.locator("#script")).to_have_value("")
+    expect(page.locator("#f-script")).to_have_value("")
     assert "secret" not in page.evaluate("JSON.stringify(sessionStorage)")
 
 

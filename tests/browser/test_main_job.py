@@ -30,7 +30,7 @@ def test_a_person_signs_in_runs_a_command_and_sees_its_output_as_it_comes(browse
     expect(page.locator("main")).to_contain_text("running")
     page.get_by_role("link", name="Run a command here").click()
     gate = stack.folder / "gate"
-    page.fill("#script", f"echo first; while [ ! -e {gate} ]; do sleep 0.05; done; echo last; exit 4")
+    page.fill("#f-script", f"echo first; while [ ! -e {gate} ]; do sleep 0.05; done; echo last; exit 4")
     page.get_by_role("button", name="Look at it before it runs").click()
     page.get_by_role("button", name="Run it on 1 node").click()
     expect(page.locator("#screen")).to_have_text("first\n", use_inner_text=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from host.wire.tasks import Script
 from tests.browser.conftest import Open
 from tests.browser.site import Site
 
@@ -12,7 +11,7 @@ COLOURED = b"\x1b[32mgreen\x1b[0m <b>not bold</b> \xe4\xbd\xa0\xff\n"
 
 
 def give(page: Page, script: str) -> None:
-    page.fill("#script", script)
+    page.fill("#f-script", script)
     page.get_by_role("button", name="Look at it before it runs").click()
 
 
@@ -21,18 +20,18 @@ def test_nothing_typed_is_lost_over_a_mistake_and_the_way_back(site: Site, open_
     page = open_page()
     page.goto(f"/run?node={node}")
     script = "\nset -e\necho 'one  two' \"$1\"\n"
-    page.fill("#script", script)
-    page.fill("#arguments", "a b\n--force")
-    page.fill("#timeout", "soon")
+    page.fill("#f-script", script)
+    page.fill("#f-arguments", "a b\n--force")
+    page.fill("#f-timeout", "soon")
     page.get_by_role("button", name="Look at it before it runs").click()
-    expect(page.locator("#wrong-timeout")).to_contain_text("'soon'")
-    expect(page.locator("#script")).to_have_value(script)
-    page.fill("#timeout", "60")
+    expect(page.locator("#wrong-f-timeout")).to_contain_text("'soon'")
+    expect(page.locator("#f-script")).to_have_value(script)
+    page.fill("#f-timeout", "60")
     page.get_by_role("button", name="Look at it before it runs").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Run this on 1 node?")
     page.get_by_role("button", name="Back, change something").click()
-    expect(page.locator("#script")).to_have_value(script)
-    expect(page.locator("#arguments")).to_have_value("a b\n--force")
+    expect(page.locator("#f-script")).to_have_value(script)
+    expect(page.locator("#f-arguments")).to_have_value("a b\n--force")
     expect(page.locator(f"input[name=node][value='{node}']")).to_be_checked()
 
 
@@ -89,7 +88,7 @@ _AT_END = "(() => { const s = document.getElementById('screen'); return s.scroll
 
 
 async def _echo(site: Site, node: str) -> str:
-    done = await site.services.commands.run_script(site.admin, [node], Script("echo"), "Echo", site.services.clock())
+    done = await site.services.commands.run(site.admin, [node], "script", {"script": "echo"}, "Echo", site.services.clock())
     return done.commands[node]
 
 
@@ -103,7 +102,7 @@ def test_a_command_is_canceled_and_run_again(site: Site, open_page: Open) -> Non
     expect(page.locator(".sub .state")).to_have_text("canceled")
     expect(page.locator(".sub")).to_contain_text("before the host had it")
     page.get_by_role("link", name="Run again…").click()
-    expect(page.locator("#script")).to_have_value("sleep 600")
+    expect(page.locator("#f-script")).to_have_value("sleep 600")
 
 
 def test_a_command_for_several_nodes_leads_to_the_list_of_its_task(site: Site, open_page: Open) -> None:

@@ -152,5 +152,5 @@ def test_a_command_for_very_many_nodes_is_in_the_audit_log_with_its_script(manag
     admin.data("POST", "/api/v1/commands", json={"nodes": hosts, "content": {"script": "echo of the fleet"}})
     entry = admin.data("GET", "/api/v1/audit?size=1")["items"][0]
     assert (entry["actor"], entry["action"]) == ("ada", "command.run")
-    assert entry["detail"]["script"] == "echo of the fleet"
+    assert entry["detail"]["content"]["script"] == "echo of the fleet"
     assert (entry["detail"]["nodes"], entry["detail"]["count"]) == (hosts, 3)

@@ -8,13 +8,12 @@ import pytest
 
 from host.wire import signing
 from host.wire.messages import PollRequest, Refusal
-from host.wire.tasks import Script
 from server.errors import BadInput, Conflict, NodeUnknown
 from tests.conftest import DAY, Manager
 
 
 async def queue(manager: Manager, node_id: str, text: str = "echo hi", **content: int) -> str:
-    submitted = await manager.services.commands.run_script(manager.admin, [node_id], Script(text, **content), "", manager.time())
+    submitted = await manager.services.commands.run(manager.admin, [node_id], "script", {"script": text, **content}, "", manager.time())
     return submitted.commands[node_id]
 
 
@@ -141,7 +140,7 @@ async def test_canceling_what_runs_sends_the_agent_a_signed_request(manager: Man
 @pytest.mark.parametrize(("nodes", "problem"), [([], BadInput), (["01NOSUCHNODE00000000000000"], NodeUnknown)])
 async def test_bad_targets_are_refused_and_nothing_is_queued(manager: Manager, nodes: list[str], problem: type[Exception]) -> None:
     with pytest.raises(problem):
-        await manager.services.commands.run_script(manager.admin, nodes, Script("true"), "", manager.time())
+        await manager.services.commands.run(manager.admin, nodes, "script", {"script": "true"}, "", manager.time())
     page = await manager.services.commands.page(node_id="", task_id="", state="", limit=9, offset=0)
     assert page.total == 0
 
@@ -149,7 +148,7 @@ async def test_bad_targets_are_refused_and_nothing_is_queued(manager: Manager, n
 async def test_one_bad_node_among_good_ones_queues_nothing(manager: Manager) -> None:
     node = await manager.enrol()
     with pytest.raises(NodeUnknown):
-        await manager.services.commands.run_script(manager.admin, [node.id, "nobody"], Script("true"), "", manager.time())
+        await manager.services.commands.run(manager.admin, [node.id, "nobody"], "script", {"script": "true"}, "", manager.time())
     assert await manager.services.commands.mailbox(node.id, [], manager.time()) == []
 
 
@@ -196,8 +195,8 @@ async def test_changing_a_command_in_the_database_makes_it_worthless(manager: Ma
 
 async def test_a_tasks_secrets_cannot_be_read_in_the_database(manager: Manager) -> None:
     node = await manager.enrol()
-    script = Script("echo $TOKEN", environment={"TOKEN": "canary-4711"})
-    submitted = await manager.services.commands.run_script(manager.admin, [node.id], script, "", manager.time())
+    script = {"script": "echo $TOKEN", "environment": {"TOKEN": "canary-4711"}}
+    submitted = await manager.services.commands.run(manager.admin, [node.id], "script", script, "", manager.time())
     command_id = submitted.commands[node.id]
     row = await manager.services.commands.get(command_id)
     assert "canary-4711" not in str(row)

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from host.wire.messages import EnrollRequest, Facts
-from host.wire.tasks import Script
 from server.auth import Caller
 from server.errors import BadInput, NotAllowed, NotAuthenticated
 from tests.conftest import DAY, Manager, make_csr
@@ -190,7 +189,7 @@ async def test_a_manager_whose_clock_was_set_back_does_not_take_the_new_certific
 async def test_a_node_in_quarantine_is_told_so_and_gets_no_commands(manager: Manager) -> None:
     certificate = await enrolled(manager)
     node = await who(manager, certificate)
-    await manager.services.commands.run_script(manager.admin, [node.id], Script("true"), "", manager.time())
+    await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "true"}, "", manager.time())
     assert len(await manager.services.commands.mailbox(node.id, [], manager.time())) == 1
     await manager.db.transaction(lambda session: manager.services.nodes.move(session, node.id, "quarantined", manager.time()))
     with pytest.raises(NotAllowed, match="quarantine"):

@@ -9,6 +9,9 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from host.wire.schema import of
+from host.wire.tasks import KINDS
+
 ROOT = Path(__file__).resolve().parents[3]
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 OPTIONS = {"**.html": {"trimmed": "false", "silent": "false", "newstyle_gettext": "true"}}
@@ -21,6 +24,16 @@ def extracted() -> Iterator[tuple[str | tuple[str, ...], str]]:
         found = extract_from_dir(str(folder), method_map=[(pattern, method)], options_map=OPTIONS, keywords=KEYWORDS)
         for file, line, message, _, _ in found:
             yield message, f"{folder.name}/{file}:{line}"
+    yield from words_of_kinds()
+
+
+def words_of_kinds() -> Iterator[tuple[str, str]]:
+    """What forms say of the kinds that come with the agent; plugins' words are shown as they are told."""
+    for kind, cls in KINDS.items():
+        schema = of(cls)
+        for text in (schema.label, schema.help, *(text for one in schema.fields for text in (one.label, one.help, one.unit))):
+            if text:
+                yield text, f"host.wire.tasks, kind {kind}"
 
 
 def catalogue() -> Catalog:
@@ -43,6 +56,11 @@ def test_every_string_of_templates_and_code_has_a_translation() -> None:
         if not strings or not all(strings):
             missing.append(f"{where}: {text!r}")
     assert not missing, "\n".join(missing)
+
+
+def test_the_words_of_every_kind_are_among_them() -> None:
+    found = {text for text, _ in words_of_kinds()}
+    assert {"Script", "Interpreter", "After it the task is stopped on the host.", "bytes"} <= found
 
 
 def test_no_translation_is_left_over() -> None:

@@ -142,7 +142,7 @@ async def test_a_viewer_may_look_but_gets_403_for_everything_that_changes(visit:
     control = (f"/nodes/{node.id}/configuration/edit", f"/nodes/{node.id}/orders/agent-stop", f"/nodes/{node.id}/orders/agent-restart")
     for path in ("/run", "/enrol", "/audit", f"/nodes/{node.id}/retire", *control):
         assert (await visit.get(path)).status_code == 403, path
-    fields: dict[str, str | list[str]] = {"node": node.id, "script": "id", "timeout": "5", "interpreter": "shell", "step": "go"}
+    fields: dict[str, str | list[str]] = {"node": node.id, "f.script": "id", "f.timeout": "5", "f.interpreter": "shell", "step": "go"}
     orders = (f"/nodes/{node.id}/orders", f"/nodes/{node.id}/configuration/edit")
     for path in ("/run", "/enrol", f"/nodes/{node.id}/retire", "/commands/X/cancel", *orders):
         assert (await visit.post(path, fields)).status_code == 403, path

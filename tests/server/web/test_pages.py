@@ -68,8 +68,8 @@ async def test_a_filter_that_does_not_exist_is_named(visit: Visitor, path: str) 
 async def test_template_code_in_names_is_text(visit: Visitor, manager: Manager) -> None:
     await visit.sign_in("admin")
     node = await manager.enrol("{{7*7}}")
-    fields: dict[str, str | list[str]] = {"node": node.id, "script": "{{ cycler.__init__ }}%(x)s<b>", "timeout": "5"}
-    answer = await visit.post("/run", {**fields, "interpreter": "shell", "step": "preview"})
+    fields: dict[str, str | list[str]] = {"node": node.id, "f.script": "{{ cycler.__init__ }}%(x)s<b>", "f.timeout": "5"}
+    answer = await visit.post("/run", {**fields, "f.interpreter": "shell", "step": "preview"})
     assert answer.status_code == 200
     assert "{{ cycler.__init__ }}%(x)s&lt;b&gt;" in answer.text
     assert "{{7*7}}" in (await visit.get("/nodes")).text
@@ -78,10 +78,10 @@ async def test_template_code_in_names_is_text(visit: Visitor, manager: Manager) 
 async def test_every_broken_form_is_400_and_keeps_its_fields(visit: Visitor, manager: Manager) -> None:
     await visit.sign_in("admin")
     node = await manager.enrol()
-    good: dict[str, str | list[str]] = {"node": node.id, "script": "id", "timeout": "5", "interpreter": "shell", "step": "go"}
+    good: dict[str, str | list[str]] = {"node": node.id, "f.script": "id", "f.timeout": "5", "f.interpreter": "shell", "step": "go"}
     wrong: list[dict[str, str | list[str]]] = [
-        {"script": " "}, {"timeout": "0"}, {"timeout": "²"}, {"interpreter": "Perl 6"}, {"node": []}, {"node": "NOPE"},
-        {"working_folder": "tmp"}, {"environment": "no sign"}, {"environment": "=x"},
+        {"f.script": " "}, {"f.timeout": "0"}, {"f.timeout": "²"}, {"f.interpreter": "Perl 6"}, {"node": []}, {"node": "NOPE"},
+        {"f.working_folder": "tmp"}, {"f.environment": "no sign"}, {"f.environment": "=x"},
     ]  # fmt: skip
     for change in wrong:
         answer = await visit.post("/run", {**good, "name": "kept as it was", **change})
