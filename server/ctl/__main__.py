@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, nodes, orders, run, sign
+from server.ctl import audit, commands, nodes, orders, run, sign, tasks
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -29,6 +29,8 @@ for _verb in (
     nodes.node,
     nodes.enrol_token,
     run.run,
+    tasks.task,
+    tasks.kinds,
     commands.commands,
     commands.output,
     commands.cancel,

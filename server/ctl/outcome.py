@@ -26,8 +26,11 @@ def judge(results: Sequence[dict[str, Any]]) -> int:
 
 
 def word(item: dict[str, Any]) -> str:
-    """`failed, exit code 3` and the like."""
+    """`failed, exit code 3` and the like; where the task itself said why, that."""
     text = str(item["state"]).replace("_", " ")
+    error = (item.get("result") or {}).get("error")
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        return f"{text}: {error['message']}" + (f" ({error['code']})" if isinstance(error.get("code"), str) else "")
     if item["exit_code"] is not None:
         return f"{text}, exit code {item['exit_code']}"
     if item["exit_signal"] is not None:

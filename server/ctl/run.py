@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from host.wire.tasks import MAX_SCRIPT_BYTES
-from server.ctl import follow, names, show
+from server.ctl import follow, names, results, show
 from server.ctl.client import Client
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.outcome import judge
@@ -50,21 +50,26 @@ def run(ctx: click.Context, nodes: tuple[str, ...], file: str | None, python: bo
     wanted = {item["id"]: item for item in (names.node(client, name) for name in nodes)}
     task = client.post("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content})
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
-    if no_wait:
-        _list(task, targets, as_json)
-        return 0
-    for item in wanted.values():
+    return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
+
+
+def wait_for(
+    client: Client,
+    task: dict[str, Any],
+    targets: Sequence[follow.Target],
+    nodes: Mapping[str, Mapping[str, Any]],
+    as_json: bool,
+    shown: Callable[[Client, list[dict[str, Any]]], None] | None = None,
+) -> int:
+    """Pass the output on until all have ended; the exit code. `shown` prints what they returned."""
+    for item in nodes.values():
         if item["state"] != "online":
             show.say(f"{item['name']} is {item['state']}: waiting for it to fetch the command")
-    return _wait(client, task, targets, as_json)
-
-
-def _wait(client: Client, task: dict[str, Any], targets: Sequence[follow.Target], as_json: bool) -> int:
     kept = follow.Kept()
     sink: follow.Sink = kept if as_json else follow.Raw() if len(targets) == 1 else follow.Prefixed()
     try:
         follow.watch(client, targets, task["task_id"], sink)
-        results = follow.everything_of(follow.Patient(client), task["task_id"])
+        ended = follow.everything_of(follow.Patient(client), task["task_id"])
     except KeyboardInterrupt:
         show.say("left running on the host" + ("" if len(targets) == 1 else "s") + "; go on watching, or stop it:")
         for target in targets[:20]:
@@ -73,8 +78,11 @@ def _wait(client: Client, task: dict[str, Any], targets: Sequence[follow.Target]
             show.say(f"  and {len(targets) - 20} more: opsctl commands --task {task['task_id']}")
         return INTERRUPTED
     if as_json:
-        show.as_json(task | {"results": [item | {"chunks": kept.chunks.get(item["id"], [])} for item in results]})
-    return judge(results)
+        results.fetch(client, ended)
+        show.as_json(task | {"results": [item | {"chunks": kept.chunks.get(item["id"], [])} for item in ended]})
+    elif shown is not None:
+        shown(client, ended)
+    return judge(ended)
 
 
 def _content(file: str | None, command: Sequence[str], python: bool) -> dict[str, Any]:
@@ -104,9 +112,11 @@ def _script(file: str) -> str:
     return text
 
 
-def _list(task: dict[str, Any], targets: Sequence[follow.Target], as_json: bool) -> None:
+def announce(task: dict[str, Any], targets: Sequence[follow.Target], as_json: bool) -> int:
+    """What was given, without waiting for it."""
     if as_json:
         show.as_json(task)
-        return
+        return 0
     for target in targets:
         print(target.command_id if len(targets) == 1 else f"{target.command_id}  {show.clean(target.name)}")
+    return 0

@@ -108,7 +108,7 @@ class Kinds:
         return offers
 
     async def fitting(self, node_ids: Sequence[str], kind: str, content: Any) -> Fitting:
-        """`content` as every one of the nodes takes it. Raises BadInput, whose field is `type`, `content` or `content.NAME`; NodeUnknown."""
+        """`content` as every one of the nodes takes it. Raises NodeUnknown; BadInput with its field."""
         groups = await self._groups(node_ids)
         having = [(schemas[kind], members) for schemas, members in groups if kind in schemas]
         lacking = [node for schemas, members in groups if kind not in schemas for node in members]

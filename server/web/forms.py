@@ -44,7 +44,7 @@ class Draft:
 @dataclass(frozen=True)
 class Place:
     """One field as the form shows it. `goes_with`: label → values with which it counts. `entered`: a secret is kept;
-    `names`: those of a map. `gone`: it had a value the last time."""
+    `names`: those of a map. `gone`: it had a value the last time. `known`: its words come with the agent, and are translated."""
 
     field: Field
     label: str
@@ -57,6 +57,11 @@ class Place:
     entered: bool
     names: list[str]
     gone: bool
+    known: bool
+
+    @property
+    def changed(self) -> bool:
+        return self.text != text_of(self.field, self.field.default)
 
     @property
     def short(self) -> bool:
@@ -65,13 +70,12 @@ class Place:
 
 def rows(schema: Schema, draft: Draft, translate: Callable[[str], str]) -> tuple[list[list[Place]], list[Place], Place | None]:
     """The fields of the kind, short ones that follow each other together; the limits that every kind has; and the time limit."""
-    say = translate if schema.kind in KINDS else str
-    places = [_place(schema, one, draft, say) for one in schema.fields if not (one.name == DRY_RUN and can_try(schema))]
+    places = [_place(schema, one, draft, translate) for one in schema.fields if not (one.name == DRY_RUN and can_try(schema))]
     own: list[list[Place]] = []
     for place in places:
         if place.field.name in LIMITS:
             continue
-        if place.short and own and own[-1][-1].short and not place.only and not own[-1][-1].only:
+        if place.short and own and own[-1][-1].short and place.only == own[-1][-1].only:
             own[-1].append(place)
         else:
             own.append([place])
@@ -84,7 +88,9 @@ def can_try(schema: Schema) -> bool:
     return any(one.name == DRY_RUN and one.type == "boolean" for one in schema.fields)
 
 
-def _place(schema: Schema, one: Field, draft: Draft, say: Callable[[str], str]) -> Place:
+def _place(schema: Schema, one: Field, draft: Draft, translate: Callable[[str], str]) -> Place:
+    known = schema.kind in KINDS or one.name in LIMITS
+    say = translate if known else str
     labels = {other.name: say(other.label) if other.label else other.name for other in schema.fields}
     choices = list(dict.fromkeys(one.choices))
     kept = draft.kept.get(f"{schema.kind} {one.name}", "")
@@ -101,7 +107,7 @@ def _place(schema: Schema, one: Field, draft: Draft, say: Callable[[str], str]) 
     names = [line.partition("=")[0] for line in kept.split("\n") if line.strip()] if one.type == "map" else []
     help_text = say(one.help) if one.help else ""
     gone = one.secret and not kept and one.name in draft.empty
-    return Place(one, labels[one.name], help_text, widget, text, choices, only, goes_with, bool(kept), names, gone)
+    return Place(one, labels[one.name], help_text, widget, text, choices, only, goes_with, bool(kept), names, gone, known)
 
 
 def _word(value: object) -> str:

@@ -36,17 +36,19 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def all_nodes() -> list[Row]:
         return (await services.nodes.page(q="", state="", limit=MAX_NODES, offset=0)).rows
 
-    async def schemas(nodes: list[str]) -> dict[str, Schema]:
-        """Kind → its widest schema on the nodes; on all of them where none is chosen, and for kinds that these lack."""
-        everywhere = {one.schema.kind: one.schema for one in await services.kinds.offers()}
-        return everywhere | ({one.schema.kind: one.schema for one in await services.kinds.offers(nodes)} if nodes else {})
+    async def schemas(nodes: list[str], wanted: str) -> dict[str, Schema]:
+        """Kind → its widest schema on the nodes, on all of them where none is chosen. `wanted` is among them even if these lack it."""
+        found = {one.schema.kind: one.schema for one in await services.kinds.offers(nodes or None)}
+        if nodes and wanted not in found:
+            found |= {one.schema.kind: one.schema for one in await services.kinds.offers() if one.schema.kind == wanted}
+        return found
 
     async def form(request: Request, caller: Caller) -> Response:
         query = request.query_params
         draft = Draft(nodes=query.getlist("node"), kind=query.get("kind", Script.KIND)[:64])
         if query.get("again"):
             command = await services.commands.get(query["again"])
-            schema = (await schemas([command["node_id"]])).get(command["kind"])
+            schema = (await schemas([command["node_id"]], command["kind"])).get(command["kind"])
             draft = again(command, schema, draft.nodes or [command["node_id"]])
         elif query.get("match"):
             found = await services.nodes.page(q=query.get("q", ""), state=query.get("state", ""), limit=MAX_NODES, offset=0)
@@ -58,7 +60,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         chosen = set(draft.nodes)
         # Those that are chosen stand first, so that they are seen without a search.
         nodes.sort(key=lambda row: (row["id"] not in chosen, row["state"] != ONLINE, row["name"]))
-        kinds = await schemas(draft.nodes)
+        kinds = await schemas(draft.nodes, draft.kind)
         schema = kinds.get(draft.kind) or kinds.get(Script.KIND) or BUILTIN[Script.KIND]
         own, limits, timeout = forms.rows(schema, draft, pages.language(request).gettext)
         fields = {one.name for one in schema.fields}
@@ -86,7 +88,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         fields = await session.form_of(request)
         step = fields.get("step")
         draft = typed(fields)
-        schema = (await schemas(draft.nodes)).get(draft.kind)
+        schema = (await schemas(draft.nodes, draft.kind)).get(draft.kind)
         try:
             draft = replace(draft, kept=forms.unseal(services.keys.seals, fields.get("sealed"), caller.id, services.clock()))
             draft = forms.hide(schema, draft, list(fields.starting("drop.")))
