@@ -32,7 +32,7 @@ def show_all(client: Client, items: list[dict[str, Any]]) -> None:
         if name != "error"
     ]
     if rows and len(items) == 1:
-        show.pairs([(name, value) for _, name, value in rows])
+        show.pairs([(show.clean(name), value) for _, name, value in rows])
     elif rows:
         show.table(("NODE", "NAME", "VALUE"), rows)
 

@@ -112,9 +112,9 @@ class Kinds:
         groups = await self._groups(node_ids)
         having = [(schemas[kind], members) for schemas, members in groups if kind in schemas]
         lacking = [node for schemas, members in groups if kind not in schemas for node in members]
-        if not having:
-            known = sorted({name for schemas, _ in groups for name in schemas})
-            raise BadInput(f"type: {kind[:40]!r} is unknown; use {'one of ' if len(known) > 1 else ''}{_some(known)}", field="type")
+        known = sorted({name for schemas, _ in groups for name in schemas})
+        if not having and kind not in BUILTIN and known:
+            raise BadInput(f"type: {kind[:40]!r} is unknown; use one of {_some(known)}", field="type")
         if lacking:
             raise BadInput(f"type: {kind} is not among what the agent runs on {await self._names(lacking)}; leave those out", field="type")
         _check_numbers(content)

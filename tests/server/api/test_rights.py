@@ -24,6 +24,8 @@ VIEWERS = {
     ("GET", "/api/v1/nodes/{id}/agent"),
     ("GET", "/api/v1/nodes/{id}/log"),
     ("GET", "/api/v1/nodes/{id}/daemon"),
+    ("GET", "/api/v1/nodes/{id}/kinds"),
+    ("GET", "/api/v1/kinds"),
     ("GET", "/api/v1/commands"),
     ("GET", "/api/v1/commands/{id}"),
     ("GET", "/api/v1/commands/{id}/output"),
