@@ -208,10 +208,12 @@ async def test_deeply_nested_and_huge_words_of_a_host_hold_nothing_up(manager: M
     assert "nested more than" in (await events(manager, "kinds.unusable"))[0]
     ids = [(await run(manager, [node.id], "script", {"script": "x"}))[node.id] for _ in range(3)]
     results: list[dict[str, Any]] = [{"deep": deep}, {"text": "x" * 70_000}, {"fits": "x" * 60_000}]
-    for seq, (command_id, result) in enumerate(zip(ids, results, strict=True), start=2):
+    for number, (command_id, result) in enumerate(zip(ids, results, strict=True)):
         more = {"cpu_ms": 10**30, "memory_bytes": -(10**30), "exit_code": 10**30, "stdout_bytes": 10**30}
-        more = more if seq < 4 else {"cpu_ms": 12, "memory_bytes": 3_000_000, "exit_code": 0}
-        await manager.report(node, "urgent", (seq, "execution", {"command_id": command_id, "state": "succeeded", "result": result, **more}))
+        more = more if number < 2 else {"cpu_ms": 12, "memory_bytes": 3_000_000, "exit_code": 0}
+        end = {"command_id": command_id, "state": "succeeded", "result": result, **more}
+        start = {"command_id": command_id, "state": "started"}
+        await manager.report(node, "urgent", (2 + 2 * number, "execution", start), (3 + 2 * number, "execution", end))
     rows = [await manager.services.commands.get(command_id) for command_id in ids]
     assert [row["state"] for row in rows] == ["succeeded"] * 3
     assert [row["result"] is None for row in rows] == [True, True, False]

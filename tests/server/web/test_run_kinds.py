@@ -149,7 +149,7 @@ async def test_try_without_changing_makes_a_dry_run_and_run_for_real_does_not(vi
     [command] = await manager.services.commands.mailbox(node.id, [], manager.time())
     assert json.loads(command.body)["content"]["dry_run"] is True
     report = {"command_id": command.id, "state": "succeeded", "exit_code": 0, "result": {"diff": DIFF, "changed": True}}
-    await manager.report(node, "urgent", (2, "execution", report))
+    await manager.report(node, "urgent", (2, "execution", {"command_id": command.id, "state": "started"}), (3, "execution", report))
     page = (await visit.get(tried.headers["location"])).text
     assert "dry run: nothing was changed" in page
     assert "What would change" in page
@@ -193,7 +193,9 @@ async def test_whatever_a_host_says_of_its_kinds_and_results_is_text(visit: Visi
         "deep": {"a": [SCRIPT]},
         "diff": DIFF + SCRIPT,
     }
-    await manager.report(node, "urgent", (2, "execution", {"command_id": command_id, "state": "failed", "result": returned}))
+    ended = {"command_id": command_id, "state": "failed", "result": returned}
+    await manager.report(node, "urgent", (2, "execution", {"command_id": command_id, "state": "started"}), (3, "execution", ended))
+    assert (await manager.services.commands.get(command_id))["state"] == "failed"
     pages = [
         evil,
         await visit.get(f"/commands/{command_id}"),
