@@ -106,6 +106,7 @@
   }
   /* Fields that count only with certain values of others; the manager leaves out the others itself. */
   function applies() {
+    all("[data-plain]").forEach(function (place) { place.hidden = true; });
     all("[data-only]").forEach(function (place) {
       var form = place.closest("form"), rules = JSON.parse(place.dataset.only);
       place.hidden = !Object.keys(rules).every(function (name) {

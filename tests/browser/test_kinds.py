@@ -117,11 +117,11 @@ def test_a_running_task_is_canceled_from_its_nodes_page(site: Site, open_page: O
     node, _ = furnished(site)
     page = open_page()
     page.goto(f"/nodes/{node}")
-    page.get_by_role("button", name="Cancel: plugin.backup mysql orders").click()
+    page.get_by_role("button", name="Cancel it plugin.backup mysql orders").click()
     expect(page.locator(".sub .state")).to_have_text("canceled")
     viewer = open_page(who="vera")
     viewer.goto(f"/nodes/{node}")
-    expect(viewer.get_by_role("button", name="Cancel:")).to_have_count(0)
+    expect(viewer.get_by_role("button", name="Cancel it")).to_have_count(0)
 
 
 def test_the_form_works_without_scripts(site: Site, open_page: Open) -> None:
