@@ -199,10 +199,9 @@ class Commands:
             return False
         moved = await self._move(session, record.command_id, node_id, record.state, record.reason, at, now)
         if moved and record.state in COMMAND_FINAL:
-            result: dict[str, Any] = {"id": record.command_id, "node_id": node_id}
-            result |= {"exit_code": record.exit_code, "exit_signal": record.signal, "truncated": int(record.truncated)}
-            result |= {"stdout_bytes": record.stdout_bytes, "stderr_bytes": record.stderr_bytes}
-            result |= {"cpu_ms": record.cpu_ms, "memory_bytes": record.memory_bytes}
+            told = ("exit_code", "stdout_bytes", "stderr_bytes", "cpu_ms", "memory_bytes")
+            result: Row = {"id": record.command_id, "node_id": node_id, **{name: getattr(record, name) for name in told}}
+            result |= {"exit_signal": record.signal, "truncated": int(record.truncated)}
             result["result"] = None if record.result is None else _json(record.result)
             await session.execute(self._q.result, result)
         return moved

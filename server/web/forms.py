@@ -103,7 +103,7 @@ def _place(schema: Schema, one: Field, draft: Draft, translate: Callable[[str], 
     elif one.secret and one.type in ("text", "path"):
         widget = "password"
     goes_with = {labels[name]: [_word(value) for value in values] for name, values in one.only.items()}
-    only = json.dumps({name: [_word(value) for value in values] for name, values in one.only.items()}) if one.only else ""
+    only = only_of(schema, one.name)
     names = [line.partition("=")[0] for line in kept.split("\n") if line.strip()] if one.type == "map" else []
     help_text = say(one.help) if one.help else ""
     gone = one.secret and not kept and one.name in draft.empty
@@ -161,7 +161,20 @@ def content_of(schema: Schema, draft: Draft) -> dict[str, Any]:
             problems.pop(name, None)
     for found in problems.values():
         raise found
+    if draft.dry and DRY_RUN not in content:
+        # It must never run in earnest because it could not be tried.
+        raise BadInput(f"dry_run: this cannot be tried without changing; only {_rule(fields[DRY_RUN])} can", field=DRY_RUN)
     return content
+
+
+def only_of(schema: Schema, name: str) -> str:
+    """The rule of a field for static/app.js: JSON, or nothing where there is none."""
+    found = next((one for one in schema.fields if one.name == name), None)
+    return json.dumps({other: [_word(value) for value in values] for other, values in found.only.items()}) if found and found.only else ""
+
+
+def _rule(one: Field) -> str:
+    return " and ".join(f"{name} {' or '.join(_word(value) for value in values)}" for name, values in one.only.items())
 
 
 def _applies(one: Field, schema: Schema, content: Mapping[str, Any]) -> bool:

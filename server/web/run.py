@@ -73,6 +73,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "limits": limits,
             "time_limit": timeout,
             "can_try": forms.can_try(schema),
+            "try_only": forms.only_of(schema, forms.DRY_RUN),
             "others": {name: text for name, text in draft.typed.items() if name not in fields},
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "chosen": chosen,
@@ -128,7 +129,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "builtin": KINDS,
             "facts": facts,
             "timeout": fit.timeout,
-            "can_try": forms.can_try(fit.schema),
+            "can_try": forms.can_try(fit.schema) and tryable(fit.schema, draft),
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "nodes": nodes,
             "offline": [row for row in nodes if row["state"] == OFFLINE],
@@ -138,6 +139,15 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return pages.render(request, "run_preview", values)
 
     return [door.route("/run", form, COMMAND_RUN), door.route("/run", send, COMMAND_RUN, ["POST"])]
+
+
+def tryable(schema: Schema, draft: Draft) -> bool:
+    """Whether what was typed could be a dry run: some kinds can only try some of their actions."""
+    try:
+        forms.content_of(schema, replace(draft, dry=True))
+    except BadInput:
+        return False
+    return True
 
 
 def typed(fields: Form) -> Draft:

@@ -49,6 +49,7 @@ SENTENCES = (
     N_("{field}: goes only with {rule}"),
     N_("{field}: has the wrong type ({told}); it is {wanted}"),
     N_("{field}: {kind} has no such field; it has {fields}"),
+    N_("dry_run: this cannot be tried without changing; only {rule} can"),
     N_("{field}: write each as NAME=value, one a line"),
     N_("environment: '{name}' cannot be the name of a variable"),
     N_("working_folder: '{path}' is not an absolute path"),

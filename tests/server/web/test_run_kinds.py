@@ -77,6 +77,20 @@ def test_what_cannot_be_read_is_named_and_what_does_not_count_is_not_looked_at(t
         }
 
 
+async def test_what_cannot_be_tried_never_runs_in_earnest_instead(visit: Visitor, manager: Manager) -> None:
+    schema = json.loads(json.dumps(EVERY))
+    schema["fields"][-1]["only"] = {"engine": ["postgresql"]}
+    node = await node_that_told(manager, schema)
+    await visit.sign_in("admin")
+    for step in ("try", "dry"):
+        answer = await visit.post("/run", {**BACKUP, "node": node.id, "step": step})
+        assert answer.status_code == 400
+        assert "cannot be tried without changing; only engine postgresql can" in answer.text
+    assert await manager.services.commands.mailbox(node.id, [], manager.time()) == []
+    assert 'value="dry"' not in (await visit.post("/run", {**BACKUP, "node": node.id})).text
+    assert 'value="dry"' in (await visit.post("/run", {**BACKUP, "f.engine": "postgresql", "node": node.id})).text
+
+
 async def test_a_kept_secret_is_for_one_person_and_one_day(manager: Manager) -> None:
     seals, now = manager.services.keys.seals, manager.time()
     sealed = seal(seals, Draft(kept={"plugin.backup password": CANARY}), "ada", now)
