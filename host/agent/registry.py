@@ -11,7 +11,7 @@ from host.agent.config import Settings
 from host.agent.tasks.base import Task
 from host.agent.tasks.script import ScriptTask, available
 from host.wire.schema import Field, Schema, build, of
-from host.wire.tasks import KINDS, Script
+from host.wire.tasks import KINDS, File, Script
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,16 @@ def _builtin(cls: type[Any], settings: dict[str, Any]) -> Kind:
 
 def _settings_of(kind: str, settings: Settings) -> dict[str, Any]:
     """What a kind's `run` is told of the agent's settings."""
+    if kind == File.KIND:
+        return file_settings(settings)
     return {}
+
+
+def file_settings(settings: Settings) -> dict[str, Any]:
+    """Where files may be, and the way to the manager's store; the agent's own places are closed."""
+    own = [str(one) for one in (settings.work_dir, settings.run_dir, settings.policy_file)]
+    roots, socket = settings.files.roots, str(settings.run_dir / "transfer.sock")
+    return {"roots": roots, "refused": own, "policy_file": str(settings.policy_file), "socket": socket}
 
 
 def _script_schema(settings: Settings) -> Schema:

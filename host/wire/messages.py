@@ -3,6 +3,7 @@
 Enrol:  EnrollRequest → EnrollAnswer          without a client certificate
 Poll:   PollRequest   → PollAnswer            held until there is something to say
 Report: ReportRequest → ReportAnswer          gzip
+Files:  FileRead → FilePart, FileWrite → FileStored     only files of one of the node's own unfinished commands
 An error is answered by the envelope of `host.wire.envelope` and an HTTP status of 4xx or 5xx.
 """
 
@@ -143,3 +144,39 @@ class ReportAnswer:
 
     stored: int
     now: int
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """Up to `length` bytes from `offset` on of a file that a command of this node brings to it."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """`data` is base64, empty at the end of the file; `size` and `sha256` (hex) are those of the whole file."""
+
+    data: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FileWrite:
+    """The bytes `data` (base64) at `offset` of the file that a command of this node sends; `total` is the size that the whole
+    will have. What is stored already may come again. With `sha256` (hex), in the last of them, the file is closed."""
+
+    offset: int
+    total: int
+    data: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class FileStored:
+    """`stored` bytes are safe: go on there. `done`: the file is whole and its SHA-256 right."""
+
+    stored: int
+    done: bool

@@ -3,7 +3,7 @@
 `PROTOCOL` goes up by one with each change that an older peer could not live with.
 A manager serves hosts that are one protocol older.
 
-    1  2026-11-21  enroll, ca, poll, report, renew; commands for the daemon itself
+    1  2026-11-21  enroll, ca, poll, report, renew; commands for the daemon itself; files of tasks
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ ENROLL_PATH = "/node/v1/enroll"
 POLL_PATH = "/node/v1/poll"
 REPORT_PATH = "/node/v1/report"
 RENEW_PATH = "/node/v1/renew"
+
+FILE_READ_PATH = "/node/v1/files/{id}/read"
+FILE_WRITE_PATH = "/node/v1/files/{id}/write"
+
+FILE_CHUNK_BYTES = 256 * 1024
+"""The most bytes of a file in one call, before base64: small enough that the daemon, which passes them on, stays small."""
 
 DAEMON_PREFIX = "/daemon/v1/"
 """A command whose path begins so is for the daemon itself: signed like every other, never passed on to the agent."""
