@@ -3,7 +3,7 @@
 Where the last name of a path is a symbolic link: `stat` and `list` tell of the link itself, `delete` and `move` act on it, a
 copied folder holds it as a link; it is never read or written through. Folders on the way are never links.
 
-`settings`: `roots` and `refused` (folders), `policy_file`, `socket` (the daemon's transfer socket).
+`settings`: `roots` and `refused` (folders), `policy_file`, `socket` (the daemon's transfer socket), `patience` (s).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from host.agent.files import diffs, moving, sending, trees
 from host.agent.files.facts import open_regular, readable, told
 from host.agent.files.places import Places
 from host.agent.files.problems import of_os, wrong
-from host.agent.files.transfer import Transfer
+from host.agent.files.transfer import PATIENCE_S, Transfer
 from host.agent.tasks.base import Work
 from host.lib import policy_file
 from host.lib.policy import Policy
@@ -38,21 +39,19 @@ def places_of(settings: Mapping[str, Any]) -> Places:
 
 
 def _upload(content: File, work: Work, places: Places) -> dict[str, Any]:
-    transfer = Transfer(Path(work.settings["socket"]))
-    try:
+    with _transfer(work) as transfer:
         return sending.upload(content, places, transfer, work.say)
-    finally:
-        transfer.close()
 
 
 def _download(content: File, work: Work, places: Places) -> dict[str, Any]:
     if not content.file:
         raise wrong("A3011", "the command names no file to fill", "give the command through the manager, which makes one")
-    transfer = Transfer(Path(work.settings["socket"]))
-    try:
+    with _transfer(work) as transfer:
         return sending.download(content, places, transfer, work.say)
-    finally:
-        transfer.close()
+
+
+def _transfer(work: Work) -> closing[Transfer]:
+    return closing(Transfer(Path(work.settings["socket"]), work.settings.get("patience", PATIENCE_S)))
 
 
 def _copy(content: File, work: Work, places: Places) -> dict[str, Any]:
