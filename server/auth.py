@@ -22,6 +22,9 @@ NODE_READ = "node.read"
 NODE_ENROL = "node.enrol"
 NODE_RETIRE = "node.retire"
 NODE_CONTROL = "node.control"
+FILE_READ = "file.read"
+"""The contents of files as well as their list: what hosts sent may be secret."""
+FILE_WRITE = "file.write"
 COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
@@ -33,7 +36,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
     "node": frozenset({PUBLIC, NODE_LINK}),
     "viewer": _VIEWER,
-    "admin": _VIEWER | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ},
+    "admin": _VIEWER | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

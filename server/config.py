@@ -17,6 +17,7 @@ import yaml
 
 from server.errors import ConfigError
 
+_FILE_LIMITS = ("file_days", "file_max_bytes", "files_max_bytes")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -48,6 +49,12 @@ class Config:
     """Seconds a command may wait for its host before it expires."""
     metrics_days: int = 30
     """How long raw samples, hosts' log lines and events are kept."""
+    file_days: int = 7
+    """How long a file of the store is kept after its last use."""
+    file_max_bytes: int = 2 * 1024**3
+    """The largest file of the store, in bytes."""
+    files_max_bytes: int = 20 * 1024**3
+    """All files of the store together, in bytes: they lie in the database."""
     pool_open: int = 100
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10
@@ -102,7 +109,7 @@ def _check(config: Config) -> None:
         raise ConfigError(f"log_level: {config.log_level!r} is unknown; use one of {', '.join(LOG_LEVELS)}")
     if not 1 <= config.poll_wait <= 60 or config.offline_after < config.poll_wait + 5:
         raise ConfigError("poll_wait must be 1 to 60 seconds, and offline_after at least 5 seconds more")
-    for name in ("certificate_days", "session_hours", "command_ttl", "metrics_days", "pool_open", "pool_idle"):
+    for name in ("certificate_days", "session_hours", "command_ttl", "metrics_days", "pool_open", "pool_idle", *_FILE_LIMITS):
         if getattr(config, name) < 1:
             raise ConfigError(f"{name}: must be at least 1")
     if not config.public_names:

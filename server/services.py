@@ -11,8 +11,10 @@ from server.config import Config
 from server.db import Db
 from server.keys import Keys
 from server.service.audit import Audit
+from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.enrolment import Enrolment
+from server.service.files import Files
 from server.service.kinds import Kinds
 from server.service.metrics import Metrics
 from server.service.nodes import Nodes
@@ -43,6 +45,8 @@ class Services:
     metrics: Metrics
     reports: Reports
     polls: Polls
+    files: Files
+    command_files: CommandFiles
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -52,6 +56,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     nodes = Nodes(db, audit, wakeups)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
+    files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
+    command_files = CommandFiles(db, files)
     commands = Commands(db, audit, keys, wakeups, kinds, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
@@ -72,4 +78,6 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         metrics=metrics,
         reports=Reports(db, commands, kinds, output, metrics, wakeups),
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
+        files=files,
+        command_files=command_files,
     )

@@ -49,6 +49,9 @@ TABLES = [
     "node_plugin_metrics",
     "versions",
     "update_records",
+    "files",
+    "file_chunks",
+    "command_files",
 ]
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from server.answers import bad
-from server.api import audit, commands, enrolment, health, kinds, nodes, output, people
+from server.api import audit, commands, enrolment, files, health, kinds, nodes, output, people
 from server.auth import PUBLIC, Caller
 from server.door import Door
 from server.errors import NotFound, OpsError, WrongMethod
@@ -34,7 +34,8 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse)
-    known = [route for noun in (people, nodes, enrolment, commands, kinds, output, audit, health) for route in noun.routes(door, services)]
+    nouns = (people, nodes, enrolment, commands, kinds, output, files, audit, health)
+    known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 
 

@@ -10,7 +10,7 @@ from server.answers import bad
 from server.auth import Caller
 from server.door import Door
 from server.errors import OpsError
-from server.link import enroll, poll, renew, report
+from server.link import enroll, files, poll, renew, report
 from server.services import Services
 
 
@@ -25,4 +25,4 @@ def routes(services: Services) -> list[Route]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse)
-    return [*enroll.routes(door, services), *poll.routes(door, services), *report.routes(door, services), *renew.routes(door, services)]
+    return [route for noun in (enroll, poll, report, renew, files) for route in noun.routes(door, services)]
