@@ -181,6 +181,10 @@ class Config:
         return self.daemon.run_dir / "daemon.sock"
 
     @property
+    def transfer_socket(self) -> Path:
+        return self.daemon.run_dir / "transfer.sock"
+
+    @property
     def supervisor_socket(self) -> Path:
         return Path(self.supervisor.socket) if self.supervisor.socket else self.daemon.run_dir / "supervisor.sock"
 

@@ -36,6 +36,7 @@ from host.daemon.rpc import RpcServer
 from host.daemon.storing import Store
 from host.daemon.supervisord import Supervisord
 from host.daemon.timeline import Timeline
+from host.daemon.transfer import Transfers
 from host.daemon.watch import Watch
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
@@ -52,7 +53,7 @@ OUTBOX_RETRY = 5.0
 """Seconds until an outbox that the disk did not let open is tried again."""
 PATIENCE = 30.0
 """Seconds a report loop waits for something to come before it looks again."""
-PATIENCE_WITH = {"poll": 1.0, "report-urgent": 3.0, "report-bulk": 1.0}
+PATIENCE_WITH = {"poll": 1.0, "transfer": 1.0, "report-urgent": 3.0, "report-bulk": 1.0}
 """Seconds of the stop for loops that hold nothing: what they were at is done again, whatever came of it. Where a name is
 being looked up, a thread cannot be woken."""
 STOP_LIMIT, FLUSH_LIMIT, FLUSH_TIMEOUT = 10.0, 8.0, 4.0
@@ -168,6 +169,7 @@ class Service:
         self._health = HealthTelling(self.status, clock, config.manager.heartbeat_interval, self._emit)
         handlers = Handlers(outbox, self._watch, clock, self.status, self._agent_arrived, self._agent_left)
         self._rpc = RpcServer(config.daemon_socket, handlers.table(), handlers.gone)
+        self._files: RpcServer | None = None
         self._loops: dict[str, Loop] = {}
         self._reporters: list[tuple[Reporter, Link]] = []
 
@@ -291,10 +293,21 @@ class Service:
             self._reporters.append((reporter, lane_link))
             self._start(f"report-{lane}", lambda reporter=reporter: reporter.step(PATIENCE), self._outbox.wake_all)  # type: ignore[misc]
         self._start("poll", self._poller.step, poll_link.shut)
+        self._start_transfers(link())
         self._renewal = Renewal(identity, route, enrolling.runner(self._config_path, self._stop, "renew"), timeline, random.random)
         self._start("renew", self._renewal.step)
         self._start("health", self._health.step)
         self._wake("orders")
+
+    def _start_transfers(self, link: Link) -> None:
+        transfers = Transfers(link, self._clock, random.random)
+        files = self._files = RpcServer(self._config.transfer_socket, transfers.table())
+
+        def interrupt() -> None:
+            transfers.stop()
+            files.interrupt()
+
+        self._start("transfer", files.step, interrupt)
 
     # -- what one part tells another ------------------------------------------------------------------------------
 
@@ -358,6 +371,8 @@ class Service:
             self._loops["rpc"].stop()
             self._loops["rpc"].join(6.0)
         self._rpc.close()
+        if self._files:
+            self._files.close()
         if self._poller and self._poller.contact.connected:
             self._flush()
         log.info("ops-daemon stopped; the agent goes on")

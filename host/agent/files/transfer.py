@@ -19,7 +19,7 @@ from host.lib import jsonrpc
 from host.lib.backoff import Backoff
 
 PATIENCE_S = 120.0
-ANSWER_S = 120.0
+ANSWER_S = 200.0
 """Longer than the daemon itself tries."""
 REFUSED = -32011
 """The daemon's code for what the manager said no to; see host.daemon.transfer."""
