@@ -3,6 +3,7 @@
     GET  /api/v1/health                 unsigned: is it there
     GET  /api/v1/status                 signed: figures of the agent
     POST /api/v1/task/execute           signed; the nonce is the command's id
+    POST /api/v1/file/upload, GET …/file/download: see `file_api`
     GET  /api/v1/task/{id}/status       signed: what the ledger says
     GET  /api/v1/task/{id}/output       signed: what a task printed, by stream and offset, as long as it is on this host
     POST /api/v1/task/{id}/cancel       signed; the nonce is the cancel command's own id
@@ -16,7 +17,7 @@ import base64
 import logging
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -59,8 +60,8 @@ class Api:
         self._engine, self._ledger, self._kept, self._identity, self._guard = engine, ledger, kept, identity, guard
         self._heartbeat, self._clock = heartbeat, clock
 
-    def application(self) -> Starlette:
-        """The ASGI application."""
+    def application(self, more: Sequence[Route] = ()) -> Starlette:
+        """The ASGI application, with `more` routes of other modules."""
         routes = [
             Route("/api/v1/health", self.health, methods=["GET"]),
             Route("/api/v1/status", self.status, methods=["GET"]),
@@ -68,6 +69,7 @@ class Api:
             Route("/api/v1/task/{id}/status", self.task_status, methods=["GET"]),
             Route("/api/v1/task/{id}/output", self.output, methods=["GET"]),
             Route("/api/v1/task/{id}/cancel", self.cancel, methods=["POST"]),
+            *more,
         ]
         handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
             ApiError: self._api_error,

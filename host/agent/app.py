@@ -14,6 +14,8 @@ from host.agent.api import Api
 from host.agent.config import Settings
 from host.agent.daemon_link import DaemonLink
 from host.agent.engine import Engine
+from host.agent.file_api import FileApi
+from host.agent.files.rules import places_of
 from host.agent.flusher import Flusher
 from host.agent.guard import Guard
 from host.agent.heartbeat import Heartbeat
@@ -56,7 +58,9 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     engine = Engine(ledger, registry.standard(settings), settings.tasks, flusher, spool, kept, clock, policing)
     beat = Heartbeat(engine, clock)
     guard = Guard(identity, settings.address[1], clock)
-    server = make_server(Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, clock).application(), context)
+    files = FileApi(guard, places_of(registry.file_settings(settings)), policing, clock)
+    api = Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, clock)
+    server = make_server(api.application(files.routes()), context)
     backoff = Backoff(0.05, 2.0, random.random)
     stop = asyncio.Event()
     link = DaemonLink(settings.run_dir / "daemon.sock", ledger.outgoing, beat.params, settings.heartbeat_interval, backoff, stop.set)

@@ -51,14 +51,14 @@ class Guard:
         if "origin" in request.headers:
             raise ApiError(403, envelope.NOT_ALLOWED, "requests from web pages are not allowed")
 
-    async def signed(self, request: Request) -> Signed:
-        """The request, proven to come from the manager; an expired one only with `expired` set.
+    async def signed(self, request: Request, kind: str = "application/json") -> Signed:
+        """The request, proven to come from the manager; an expired one only with `expired` set. `kind`: its content type.
 
         A command that is known already must be answered as known however late it comes again, or the
         daemon would report it as refused. So the caller looks at `expired` after its ledger.
         """
         self.local(request)
-        body = await self._body(request)
+        body = await self._body(request, kind)
         headers, now = request.headers, self._clock.now()
         if headers.get(signing.KEY_ID, self._identity.node_id) != self._identity.node_id:
             raise ApiError(403, envelope.NOT_ALLOWED, "signed for another node")
@@ -79,11 +79,9 @@ class Guard:
         key, node = self._identity.dispatch_key, self._identity.node_id
         return signing.verify(key, request.headers, key_id=node, now=now, method=request.method, path=path, query=query, body=body)
 
-    async def _body(self, request: Request) -> bytes:
-        if request.method == "POST":
-            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise ApiError(415, envelope.BAD_PARAMETER, "the content type must be application/json")
+    async def _body(self, request: Request, kind: str) -> bytes:
+        if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+            raise ApiError(415, envelope.BAD_PARAMETER, f"the content type must be {kind}")
         try:
             return await asyncio.wait_for(_read(request), BODY_WAIT_S)
         except asyncio.TimeoutError as problem:

@@ -66,8 +66,8 @@ def _named(what: str, names: tuple[str, ...], refused: list[str], only: list[str
 def _placed(what: str, folder: str, refused: list[str], only: list[str]) -> str:
     try:
         real = os.path.realpath(folder)  # a link must not lead around it
-    except OSError:
-        return f"the {what} {folder}, because what it leads to changes just now"
+    except (OSError, ValueError):
+        return f"the {what} {folder}, because it cannot be said what it leads to"
     wrong = any(_below(real, path) for path in refused) or (bool(only) and not any(_below(real, path) for path in only))
     return f"the {what} {folder}" if wrong else ""
 

@@ -111,11 +111,12 @@ class Incoming:
 def incoming(place: Place, transfer: str, *, resume: bool) -> Iterator[Incoming]:
     """The partial file of `transfer` at `place`. Without `resume` it goes when the block ends, placed or not; with it, it stays
     after a failure, to go on later, unless `discard` was called. Raises TaskProblem."""
-    _sweep(place)
     name = PREFIX + hashlib.sha256(f"{place.name}\0{transfer}".encode("utf-8", "surrogatepass")).hexdigest()[:32] + SUFFIX
     handle, size = _open(place, name, resume)
     part = Incoming(place, name, handle, size)
     try:
+        if not size:
+            _sweep(place)
         yield part
     finally:
         if not resume:

@@ -19,10 +19,9 @@ from host.agent.files import diffs, moving, sending, trees
 from host.agent.files.facts import open_regular, readable, told
 from host.agent.files.places import Places
 from host.agent.files.problems import of_os, wrong
+from host.agent.files.rules import places_of
 from host.agent.files.transfer import PATIENCE_S, Transfer
 from host.agent.tasks.base import Work
-from host.lib import policy_file
-from host.lib.policy import Policy
 from host.wire.tasks import File
 
 Doing = Callable[[File, Work, Places], dict[str, Any]]
@@ -31,11 +30,6 @@ Doing = Callable[[File, Work, Places], dict[str, Any]]
 def run(content: File, work: Work) -> dict[str, Any]:
     """What was done, or with `dry_run` would be. Raises TaskProblem A3…"""
     return {"action": content.action, "path": content.path, **ACTIONS[content.action](content, work, places_of(work.settings))}
-
-
-def places_of(settings: Mapping[str, Any]) -> Places:
-    policy = Policy(Path(settings["policy_file"]), policy_file.read, settings.get("policy_owner", 0))
-    return Places(settings["roots"], settings["refused"], lambda path: policy.reason((File.KIND,), paths=(path,)), policy.refused_below)
 
 
 def _upload(content: File, work: Work, places: Places) -> dict[str, Any]:

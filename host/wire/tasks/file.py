@@ -48,6 +48,8 @@ class File(Limits):
         super().__post_init__()
         for name in ("path", "to"):
             value = getattr(self, name)
+            if "\0" in value:
+                raise ValueError(f"{name}: a NUL byte cannot be part of it")
             if len(value.encode("utf-8", "surrogatepass")) > MAX_PATH:
                 raise ValueError(f"{name}: longer than {MAX_PATH} bytes")
         if self.action in ("copy", "move") and not self.to:

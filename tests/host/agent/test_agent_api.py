@@ -81,7 +81,7 @@ def test_a_command_for_another_node_is_refused_even_when_signed(agent: Agent) ->
         (b'{"a": "\\ud800"}', "not valid UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"{}", "node_id: is missing"),
-        (body("true", kind="dance"), "kind: 'dance' is unknown to this agent; it runs script"),
+        (body("true", kind="dance"), "kind: 'dance' is unknown to this agent; it runs "),
         (body("true", kind=5), "kind: has the wrong type"),
         (body("true", content=[]), "content: has the wrong type"),
         (body("   "), "script: it is empty"),
