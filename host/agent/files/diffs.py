@@ -10,6 +10,8 @@ from host.agent.files.facts import open_regular
 from host.agent.files.places import Place
 
 MAX_BYTES = 64 * 1024
+MAX_SHOWN = 32 * 1024
+"""Characters of the difference."""
 
 
 def digest(handle: int, seen: os.stat_result, path: str) -> tuple[str, int]:
@@ -34,7 +36,8 @@ def unified(before: bytes | None, after: bytes | None, path: str) -> str:
         old, new = before.decode("utf-8"), after.decode("utf-8")
     except UnicodeDecodeError:
         return ""
-    return "".join(
+    whole = "".join(
         line if line.endswith("\n") else line + "\n"
         for line in difflib.unified_diff(old.splitlines(True), new.splitlines(True), path, path, n=3)
     )
+    return whole if len(whole) <= MAX_SHOWN else whole[:MAX_SHOWN] + "\n… cut\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from host.agent.files.facts import kind_of, open_regular, readable, told
 from host.agent.files.places import Place
 from host.agent.files.problems import of_os, wrong
 
-MAX_LISTED = 1000
+MAX_LISTED, MAX_LISTED_BYTES = 1000, 48 * 1024
+"""Entries, and bytes of them as JSON: a result has 64 KiB at most."""
 MAX_DEPTH = 200
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -191,6 +193,11 @@ def listed(place: Place, recursive: bool) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     with opened(place.folder, place.name, place.path) as handle:
         more = _list(handle, "", os.fstat(handle).st_dev, recursive, found, 1)
+    size = 0
+    for count, entry in enumerate(found):
+        size += len(json.dumps(entry))
+        if size > MAX_LISTED_BYTES:
+            return {"entries": found[:count], "more": True}
     return {"entries": found, "more": more}
 
 

@@ -110,7 +110,7 @@ def _list(content: File, work: Work, places: Places) -> dict[str, Any]:
         for entry in found["entries"]:
             work.say("  ".join(str(entry[name]) for name in ("mode", "owner", "group", "size", "name")))
         if found["more"]:
-            work.say(f"… more than {trees.MAX_LISTED}: the rest is not listed")
+            work.say("… and more, which is not listed")
         return found
 
 
