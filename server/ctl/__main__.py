@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, nodes, orders, run, sign, tasks
+from server.ctl import audit, commands, files, nodes, orders, run, sign, tasks
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -34,6 +34,7 @@ for _verb in (
     commands.commands,
     commands.output,
     commands.cancel,
+    files.files,
     orders.agent,
     orders.collect,
     orders.log_level,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -53,7 +54,9 @@ class Client:
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         """The answer's data. Raises Usage (400), Refused (401, 403), Missing (404), Unreachable, Problem."""
-        response = self._send(method, path, **more)
+        return self._data(self._send(method, path, **more))
+
+    def _data(self, response: requests.Response) -> Any:
         try:
             answer = response.json()
             code, message, data = int(answer["code"]), str(answer["message"]), answer["data"]
@@ -65,6 +68,16 @@ class Client:
             raise Refused(f"{self.url} does not know this token (any more); run: opsctl login {self.url}")
         kinds: dict[int, type[Problem]] = {400: Usage, 401: Refused, 403: Refused, 404: Missing} | dict.fromkeys(_AWAY, Unreachable)
         raise kinds.get(response.status_code, Problem)(message)
+
+    def stream(self, path: str, headers: dict[str, str]) -> Iterator[bytes]:
+        """The bytes of an answer as they come. Raises as `call`; Unreachable also when it breaks off."""
+        with self._send("GET", path, headers=headers, stream=True) as response:
+            if not response.ok:
+                self._data(response)
+            try:
+                yield from response.iter_content(256 * 1024)
+            except requests.exceptions.RequestException as problem:
+                raise Unreachable(f"{self.url}: {_why(problem)}") from problem
 
     def fetch_text(self, path: str) -> str:
         response = self._send("GET", path)

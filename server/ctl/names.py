@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from server.ctl.client import Client
 from server.ctl.problems import Missing, Problem
 
-_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 PAGE = 500
 
 
@@ -21,7 +21,7 @@ class Reader(Protocol):
 
 def node(client: Client, wanted: str) -> dict[str, Any]:
     """The node as the list shows it. Raises Missing (with names that come close), Problem when several fit."""
-    if _ID.fullmatch(wanted):
+    if ID.fullmatch(wanted):
         try:
             found: dict[str, Any] = client.get(f"/api/v1/nodes/{wanted}")
             return found

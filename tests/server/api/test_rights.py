@@ -40,6 +40,13 @@ ADMINS = {
     ("POST", "/api/v1/commands/{id}/cancel"),
     ("GET", "/api/v1/audit"),
     ("GET", "/api/v1/audit/verify"),
+    ("POST", "/api/v1/files"),
+    ("GET", "/api/v1/files"),
+    ("GET", "/api/v1/files/{id}"),
+    ("DELETE", "/api/v1/files/{id}"),
+    ("PUT", "/api/v1/files/{id}/content"),
+    ("GET", "/api/v1/files/{id}/content"),
+    ("POST", "/api/v1/files/{id}/finish"),
 }
 
 

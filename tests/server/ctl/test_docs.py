@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from server import api
 from server.ctl.__main__ import cli
+from tests.server.api.harness import ROOT as ROOT_CALLER
 from tests.server.api.harness import Manager
 from tests.server.ctl.opsctl import ROOT, Opsctl
 
@@ -35,6 +36,7 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
         "NODE": host.id,
         "OLD_NODE": old.id,
         "COMMAND": command,
+        "FILE": manager.run(manager.services.files.create(ROOT_CALLER, "docs", 6, manager.clock()))["id"],
     }
     for example in examples():
         done = subprocess.run(
@@ -44,7 +46,7 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
 
 
 def test_every_call_is_documented(manager: Manager) -> None:
-    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND)\b", "{id}", API)
+    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE)\b", "{id}", API)
     for route in api.routes(manager.services):
         if isinstance(route, Route) and "{rest:path}" not in route.path:
             assert route.path in text, route.path
