@@ -27,6 +27,7 @@ NAVIGATION = (
     ("/nodes", "nodes", words.N_("Nodes"), auth.NODE_READ),
     ("/run", "run", words.N_("Run"), auth.COMMAND_RUN),
     ("/commands", "commands", words.N_("Commands"), auth.COMMAND_READ),
+    ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
     ("/audit", "audit", words.N_("Audit log"), auth.AUDIT_READ),
 )
@@ -114,6 +115,9 @@ def _script_words(language: Language) -> dict[str, str]:
         "not_copied": _("Could not copy; select the text and copy it yourself"),
         "updated": _("updated %(ago)s"),
         "lost": _("The manager does not answer; trying again…"),
+        "put_large": _("That file is larger than the store takes."),
+        "put_failed": _("It could not be put in; choose it again to try once more."),
+        "put_going": _("%(done)s of %(size)s"),
         "cut": _("Older output is no longer shown here. The download has all of it."),
     }
 

@@ -100,6 +100,10 @@ LANES = {"urgent": N_("urgent"), "bulk": N_("bulk")}
 ACTIONS = {
     "command.run": N_("ran a command"),
     "command.cancel": N_("canceled a command"),
+    "file.create": N_("began to put a file in"),
+    "file.finish": N_("put a file in"),
+    "file.read": N_("read a file"),
+    "file.delete": N_("deleted a file"),
     "enrolment.token": N_("made an enrolment token"),
     "node.enrol": N_("enrolled"),
     "node.order": N_("gave an order to a daemon"),
@@ -118,6 +122,7 @@ NOTICES = {
     "signed-out": N_("You are signed out."),
     "retired": N_("The node is retired."),
     "saved": N_("Saved."),
+    "deleted": N_("The file is deleted."),
     "canceled": N_("The cancel request is on its way to the host."),
 }
 

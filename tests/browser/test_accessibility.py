@@ -44,7 +44,16 @@ def furnished(site: Site) -> list[str]:
     own += [f"/nodes/{node}/orders/agent-stop", f"/nodes/{node}/orders/agent-restart", f"/commands/{bundle}", f"/commands/{change}"]
     pages = [*own, "/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
     pages += ["/commands", f"/commands?task={done.task_id}&state=queued", f"/commands/{command}", f"/commands/{again}"]
-    return [*pages, "/enrol", "/audit?check=1", "/account", "/nodes/NOPE"]
+    return [*pages, *stored(site), "/enrol", "/audit?check=1", "/account", "/nodes/NOPE"]
+
+
+def stored(site: Site) -> list[str]:
+    """One whole file, one that is still arriving; the addresses of their pages."""
+    store = site.services.files
+    rows = [site.do(store.create(site.admin, f"{'a-long-name-' * 12}.tar.gz", 5, now())) for _ in range(2)]
+    site.do(store.put(rows[0]["id"], 0, b"hello", now()))
+    site.do(store.finish(site.admin, rows[0]["id"], "", now()))
+    return ["/files", f"/files/{rows[0]['id']}/delete"]
 
 
 def measured() -> dict[str, Any]:

@@ -19,6 +19,9 @@ FORMS = (
     "/nodes/X/orders",
     "/nodes/X/configuration/edit",
     "/commands/X/cancel",
+    "/files",
+    "/files/X/finish",
+    "/files/X/delete",
 )
 
 
