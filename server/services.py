@@ -58,7 +58,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    commands = Commands(db, audit, keys, wakeups, kinds, config.command_ttl)
+    commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
     return Services(

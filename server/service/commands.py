@@ -37,6 +37,7 @@ from server.ids import new_id
 from server.keys import Keys
 from server.seals import Broken
 from server.service.audit import Audit
+from server.service.command_files import CommandFiles
 from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.kinds import Kinds
@@ -63,8 +64,8 @@ class Submitted:
 
 
 class Commands:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, kinds: Kinds, ttl_s: int) -> None:
-        self._db, self._q, self._audit, self._kinds = db, db.q.commands, audit, kinds
+    def __init__(self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, kinds: Kinds, files: CommandFiles, ttl_s: int) -> None:
+        self._db, self._q, self._audit, self._kinds, self._files = db, db.q.commands, audit, kinds, files
         self._keys, self._wakeups, self._ttl_ms = keys, wakeups, ttl_s * 1000
 
     async def run(self, caller: Caller, node_ids: Sequence[str], kind: str, content: Any, name: str, now: int) -> Submitted:
@@ -83,21 +84,22 @@ class Commands:
         async def work(session: Session) -> None:
             commands.clear()
             await self.check_nodes(session, wanted)
-            final = await self._prepared(session, kind, fit.content, now)
+            prepared = await self._files.prepare(session, caller, fit.schema, fit.content, wanted, now)
             # The values of its secret fields are only in the locked commands, and there until they have ended (S5).
-            shown = readable(final, fit.secret)
+            shown = readable(prepared[wanted[0]].content if len(wanted) == 1 else fit.content, fit.secret)
             task: Row = {"id": task_id, "name": name.strip()[:NAME_CHARACTERS] or title(fit.schema, shown, fit.secret), "type": kind}
             task |= {"content": _json(shown), "withheld": _json(fit.secret), "created_by": caller.id, "now": now}
             await session.execute(self._q.insert_task, task)
             rows: list[Row] = []
             for node_id in wanted:
-                body = _json(asdict(ExecuteRequest(node_id, kind, final)))
+                body = _json(asdict(ExecuteRequest(node_id, kind, prepared[node_id].content)))
                 if len(body.encode()) > MAX_TASK_BYTES:
                     raise BadInput(f"content: larger than {MAX_TASK_BYTES} bytes; send what is large as a file", field="content")
                 row = self.signed(caller, node_id, kind, "/api/v1/task/execute", body, fit.timeout * 1000, now)
                 row["task_id"] = task_id
                 commands[node_id] = row["id"]
                 rows.append(row)
+                await self._files.link(session, prepared[node_id], row["id"], node_id)
             await session.execute_many(self._q.insert, rows)
             detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown)}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
@@ -106,10 +108,6 @@ class Commands:
         for node_id in wanted:
             self._wakeups.wake(node(node_id))
         return Submitted(task_id, dict(commands))
-
-    async def _prepared(self, session: Session, kind: str, content: dict[str, Any], now: int) -> dict[str, Any]:
-        """The content as it is signed: the last moment to put something in that only the manager knows. May be called again."""
-        return content
 
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
