@@ -19,7 +19,7 @@ RENEW_PATH = "/node/v1/renew"
 FILE_READ_PATH = "/node/v1/files/{id}/read"
 FILE_WRITE_PATH = "/node/v1/files/{id}/write"
 
-FILE_CHUNK_BYTES = 256 * 1024
+FILE_CHUNK_BYTES = 128 * 1024
 """The most bytes of a file in one call, before base64: small enough that the daemon, which passes them on, stays small."""
 
 DAEMON_PREFIX = "/daemon/v1/"
