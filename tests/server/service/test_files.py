@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from host.wire.messages import FilePart, FileRead, FileWrite
+from host.wire.protocol import FILE_CHUNK_BYTES
 from host.wire.schema import of
 from host.wire.tasks import File
 from server.auth import Caller
@@ -185,7 +186,7 @@ async def test_a_node_reads_the_files_of_its_own_unfinished_commands_and_no_othe
     service = manager.services.command_files
 
     async def fetch(caller: Caller, which: str, offset: int = 0) -> FilePart:
-        return await service.read(caller, which, FileRead(offset, CHUNK), manager.time())
+        return await service.read(caller, which, FileRead(offset, FILE_CHUNK_BYTES), manager.time())
 
     got = b""
     while part := base64.b64decode((await fetch(node, file_id, len(got))).data):
@@ -213,8 +214,8 @@ async def test_a_node_fills_the_file_that_was_made_for_its_command(manager: Mana
 
     row = await manager.services.files.get(file_id)
     assert (row["name"], row["node_id"], row["state"], row["size"]) == ("app.log", node.id, "receiving", None)
-    for offset in range(0, len(DATA), CHUNK):
-        part = DATA[offset : offset + CHUNK]
+    for offset in range(0, len(DATA), FILE_CHUNK_BYTES):
+        part = DATA[offset : offset + FILE_CHUNK_BYTES]
         assert await send(node, offset, part) == (offset + len(part), False)
         assert await send(node, offset, part) == (offset + len(part), False)
         with pytest.raises(NotAllowed):
