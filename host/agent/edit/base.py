@@ -92,7 +92,7 @@ def next_line(text: str, at: int) -> int:
 def whole_lines(text: str, start: int, end: int) -> Edit:
     """Takes the lines from `start`'s to `end`'s away. A file that ends without a line ending still does."""
     first, last = line_start(text, start), next_line(text, end)
-    if last == len(text) and not text.endswith("\n") and first:
+    if last == len(text) and not text.endswith("\n") and text[:first].rstrip("\r\n") and not text[:first].endswith(("\n\n", "\n\r\n")):
         first -= 2 if text[:first].endswith("\r\n") else 1
     return Edit(first, last, "")
 
@@ -177,7 +177,9 @@ def wrong_type(what: str, mend: str = "name another path or give another value")
 
 
 def alone(what: str) -> TaskProblem:
-    return TaskProblem("A4011", f"this cannot be changed without changing something else: {what}", "change it by hand, or name another path")
+    return TaskProblem(
+        "A4011", f"this cannot be changed without changing something else: {what}", "change it by hand, or name another path"
+    )
 
 
 def check_count(named: Named, count: int) -> None:
@@ -189,4 +191,6 @@ def check_count(named: Named, count: int) -> None:
 
 
 def too_deep(what: str) -> NoReturn:
-    raise TaskProblem("A4005", f"the file is no usable {what}: it is nested deeper than {MAX_DEPTH} levels", "name a file with fewer levels")
+    raise TaskProblem(
+        "A4005", f"the file is no usable {what}: it is nested deeper than {MAX_DEPTH} levels", "name a file with fewer levels"
+    )

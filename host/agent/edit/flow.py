@@ -12,20 +12,35 @@ SLASHES = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 NOTHING = re.compile(r"\s*")
 
 
-def add(text: str, node: Node, written: str) -> Edit:
-    """A further item at the end. On a line of its own where the last one is, or where the brackets stand apart."""
+def add(text: str, node: Node, written: str, skip: re.Pattern[str]) -> list[Edit]:
+    """A further item at the end. On a line of its own where the last one is, behind the comment of that one, or where the
+    brackets stand apart."""
     if node.items:
-        last = node.items[-1]
-        apart = first_on_line(text, last.start) and line_start(text, last.start) > node.start
-        gap = newline(text) + indent_of(text, last.start) if apart else " "
-        return Edit(last.node.end, last.node.end, "," + gap + written)
+        return _behind(text, node, written, skip)
     inner = text[node.start + 1 : node.end - 1]
     if "\n" not in inner:
-        pad = inner if inner.strip() == "" else " "
-        return Edit(node.start + 1, node.end - 1, pad + written + pad) if not inner.strip() else Edit(node.end - 1, node.end - 1, written)
+        if inner.strip():
+            return [Edit(node.end - 1, node.end - 1, written)]
+        return [Edit(node.start + 1, node.end - 1, inner + written + inner)]
     outer = indent_of(text, node.end - 1)
     at = node.start + 1 + len(inner.rstrip(" \t"))
-    return Edit(at, node.end - 1, outer + unit(text) + written + newline(text) + outer)
+    return [Edit(at, node.end - 1, outer + unit(text) + written + newline(text) + outer)]
+
+
+def _behind(text: str, node: Node, written: str, skip: re.Pattern[str]) -> list[Edit]:
+    last = node.items[-1]
+    end = last.node.end
+    if not first_on_line(text, last.start) or line_start(text, last.start) <= node.start:
+        return [Edit(end, end, ", " + written)]
+    gap = newline(text) + indent_of(text, last.start)
+    trailing = _comma(text, end, skip)
+    after = trailing or end
+    stop = line_end(text, after)
+    match = skip.match(text, after)
+    if match and match.end() > stop and text[after:stop].strip():
+        comma = [] if trailing else [Edit(end, end, ",")]
+        return [*comma, Edit(stop, stop, gap + written + ("," if trailing else ""))]
+    return [Edit(end, end, "," + gap + written)]
 
 
 def drop(text: str, node: Node, gone: set[int], skip: re.Pattern[str]) -> list[Edit]:
@@ -55,9 +70,11 @@ def _tail(text: str, node: Node, kept: int, skip: re.Pattern[str]) -> list[Edit]
     stop = line_end(text, comma)
     if following < stop or not comma:
         return [Edit(end, last, "")]
-    if trailing := _comma(text, last, skip):
-        return [Edit(stop, trailing, "")]
-    return [Edit(comma - 1, comma, ""), Edit(stop, last, "")]
+    trailing = _comma(text, last, skip)
+    gone = trailing or last
+    if text[gone : line_end(text, gone)].strip():
+        stop = next_line(text, stop)  # a comment must not swallow what follows
+    return [Edit(stop, gone, "")] if trailing else [Edit(comma - 1, comma, ""), Edit(stop, gone, "")]
 
 
 def unit(text: str) -> str:

@@ -122,7 +122,12 @@ class Ini:
             elif match := _HEADER.fullmatch(line):
                 name, current = match["name"].strip(), None
                 sections.append(Section(name, at, at))
-            elif line[0] in " \t" and current is not None and current.value is not None and len(current.indent) < len(line) - len(line.lstrip()):
+            elif (
+                line[0] in " \t"
+                and current is not None
+                and current.value is not None
+                and len(current.indent) < len(line) - len(line.lstrip())
+            ):
                 current.value, current.end = f"{current.value}\n{line.strip()}", end
                 if sections:
                     sections[-1].last = at

@@ -29,27 +29,32 @@ class Json(tree.Tree):
         for at, step in enumerate(place):
             found = self.child(node, step, place[:at])
             if found is None:
-                return [self._add(text, node, place[at:], value)]
+                return self._add(text, node, place[at:], value)
             node = found.node
             if at < len(place) - 1 and node.kind == "scalar" and node.value is None:
                 value = tree.nested(place[at + 1 :], value)
                 break
         return [Edit(node.start, node.end, _write(text, value, indent_of(text, node.start)))]
 
-    def _add(self, text: str, node: Node, steps: Path, value: Any) -> Edit:
+    def _add(self, text: str, node: Node, steps: Path, value: Any) -> list[Edit]:
         base = indent_of(text, node.items[-1].start if node.items else node.start)
         if not node.items and "\n" in text[node.start : node.end]:
             base += flow.unit(text)
         written = _write(text, tree.nested(steps[1:], value), base)
         if node.kind == "map":
             written = json.dumps(str(steps[0]), ensure_ascii=False) + _colon(text, node) + written
-        if not node.items and not text[node.start + 1 : node.end - 1].strip() and "\n" in text.strip() and "\n" not in text[node.start : node.end]:
+        if (
+            not node.items
+            and not text[node.start + 1 : node.end - 1].strip()
+            and "\n" in text.strip()
+            and "\n" not in text[node.start : node.end]
+        ):
             # A document of many lines: what was {} gets lines of its own.
             outer = indent_of(text, node.start)
             inner = outer + flow.unit(text)
             written = written.replace(newline(text), newline(text) + flow.unit(text))
-            return Edit(node.start + 1, node.end - 1, newline(text) + inner + written + newline(text) + outer)
-        return flow.add(text, node, written)
+            return [Edit(node.start + 1, node.end - 1, newline(text) + inner + written + newline(text) + outer)]
+        return flow.add(text, node, written, flow.SLASHES)
 
     def drop(self, text: str, places: list[Path]) -> list[Edit]:
         return drop_flow(parse(text), text, places, flow.SLASHES)
@@ -85,7 +90,7 @@ def _write(text: str, value: Any, indent: str) -> str:
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
     if "\n" not in text.strip():
-        compact = not re.search(r'": ', text)
+        compact = re.search(r'":\S', text) and not re.search(r'": ', text)
         return json.dumps(value, ensure_ascii=False, separators=(",", ":") if compact else None)
     lines = json.dumps(value, ensure_ascii=False, indent=flow.unit(text)).split("\n")
     return (newline(text) + indent).join(lines)

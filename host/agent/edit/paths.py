@@ -65,7 +65,13 @@ def _resolved(data: Any, steps: Path) -> Path:
             step += len(data)
         if isinstance(data, dict) and isinstance(step, int) and step not in data and str(step) in data:
             step = str(step)
-        if isinstance(data, dict) and isinstance(step, str) and step not in data and re.fullmatch(r"-?\d{1,18}", step) and int(step) in data:
+        if (
+            isinstance(data, dict)
+            and isinstance(step, str)
+            and step not in data
+            and re.fullmatch(r"-?\d{1,18}", step)
+            and int(step) in data
+        ):
             step = int(step)
         found.append(step)
         data = data[step] if there(data, (step,)) else None
@@ -121,7 +127,9 @@ def put(data: Any, steps: Path, value: Any) -> None:
             elif last:
                 data[step] = value
         else:
-            raise wrong_type(f"{shown(steps[:at]) or 'the file'} is no {'list' if isinstance(step, int) else 'object'} with a place for {step!r}")
+            raise wrong_type(
+                f"{shown(steps[:at]) or 'the file'} is no {'list' if isinstance(step, int) else 'object'} with a place for {step!r}"
+            )
         if not last:
             data = data[step]
 

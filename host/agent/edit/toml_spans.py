@@ -89,7 +89,9 @@ class _Scanner:
             last = number == len(names) - 1
             if array and last:
                 self._arrays[place] = self._arrays.get(place, -1) + 1
-                for inner in [one for one in self._arrays if len(one) > len(place) and one[: len(place) + 1] == (*place, self._arrays[place])]:
+                for inner in [
+                    one for one in self._arrays if len(one) > len(place) and one[: len(place) + 1] == (*place, self._arrays[place])
+                ]:
                     del self._arrays[inner]
             if place in self._arrays and (array or not last):
                 place = (*place, self._arrays[place])

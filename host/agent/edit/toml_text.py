@@ -58,7 +58,7 @@ class Toml(tree.Tree):
         for size in range(len(place), -1, -1):
             node = found.values.get(place[:size])
             if node:
-                return [_in_value(text, node, place, size, value)]
+                return _in_value(text, node, place, size, value)
         data = self.data(text)
         if paths.there(data, place):
             raise wrong_type(f"{paths.shown(place)} is a table", "set its keys one by one, or remove it first")
@@ -96,10 +96,10 @@ def _table(text: str, table: Table) -> Edit:
     return Edit(start, stop, "")
 
 
-def _in_value(text: str, node: Node, place: Path, size: int, value: Any) -> Edit:
+def _in_value(text: str, node: Node, place: Path, size: int, value: Any) -> list[Edit]:
     """The value itself, or a new item of the array or inline table that it is in."""
     if size == len(place):
-        return Edit(node.start, node.end, write(value, text[node.start : node.end]))
+        return [Edit(node.start, node.end, write(value, text[node.start : node.end]))]
     step = place[size]
     if node.kind == "scalar" or (node.kind == "list") != isinstance(step, int) or (isinstance(step, int) and step != len(node.items)):
         what = {"map": "an inline table", "list": "an array", "scalar": "a value"}[node.kind]
@@ -107,7 +107,7 @@ def _in_value(text: str, node: Node, place: Path, size: int, value: Any) -> Edit
     written = write(tree.nested(place[size + 1 :], value))
     if node.kind == "map":
         written = f"{key(step)} = {written}"
-    return flow.add(text, node, written)
+    return flow.add(text, node, written, flow.HASH)
 
 
 def _new(text: str, found: Spans, data: Any, place: Path, value: Any) -> Edit:
@@ -173,7 +173,9 @@ def _element(text: str, found: Spans, data: Any, place: Path, value: Any) -> Edi
     tables = [one for one in found.tables if one.place[: len(place) - 1] == place[:-1]]
     count = len(paths.get(data, place[:-1])) if paths.there(data, place[:-1]) else -1
     if not tables or not isinstance(value, dict) or place[-1] != count:
-        raise wrong_type(f"{paths.shown(place[:-1])} is an array of tables with {max(count, 0)} elements", f"give an object for the place {count}")
+        raise wrong_type(
+            f"{paths.shown(place[:-1])} is an array of tables with {max(count, 0)} elements", f"give an object for the place {count}"
+        )
     header = ".".join(key(step) for step in place[:-1] if isinstance(step, str))
     lines = [f"[[{header}]]", *(f"{key(name)} = {write(one)}" for name, one in value.items())]
     last = max(one.last for one in tables)

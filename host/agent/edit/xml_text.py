@@ -46,7 +46,9 @@ def parse(text: str) -> Any:
         return etree.fromstring(text.encode("utf-8"), parser)
     except etree.XMLSyntaxError as problem:
         line, column = problem.position
-        raise TaskProblem("A4005", f"the file is no valid XML at line {line}, column {column}: {problem.msg}", "mend it by hand first") from problem
+        raise TaskProblem(
+            "A4005", f"the file is no valid XML at line {line}, column {column}: {problem.msg}", "mend it by hand first"
+        ) from problem
 
 
 class Xml:
@@ -82,7 +84,7 @@ class Xml:
                 edits.append(_attribute(found[number], _written(root, elements[number], name), written))
                 elements[number].set(name, written)
             else:
-                if len(elements[number]):
+                if any(isinstance(one.tag, str) for one in elements[number]):
                     raise wrong_type(f"{named.path[:200]} has elements of its own", "name one of these, or an attribute")
                 edits.append(_content(text, found[number], written))
                 elements[number].text = written
@@ -287,6 +289,11 @@ def _shape(root: Any) -> list[Any]:
         return value.replace("\r\n", "\n") if value and value.strip() else ""
 
     return [
-        (str(one.tag) if isinstance(one.tag, str) else one.tag, sorted(one.attrib.items()) if isinstance(one.tag, str) else [], words(one.text), words(one.tail))
+        (
+            str(one.tag) if isinstance(one.tag, str) else one.tag,
+            sorted(one.attrib.items()) if isinstance(one.tag, str) else [],
+            words(one.text),
+            words(one.tail),
+        )
         for one in root.iter()
     ]

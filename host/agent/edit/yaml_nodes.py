@@ -82,7 +82,9 @@ class _Composer:
             if event.anchor not in self._anchors:
                 mark = event.start_mark
                 where = f"line {mark.line + 1}, column {mark.column + 1}"
-                raise TaskProblem("A4005", f"the file is no valid YAML at {where}: *{event.anchor} refers to nothing", "mend it by hand first")
+                raise TaskProblem(
+                    "A4005", f"the file is no valid YAML at {where}: *{event.anchor} refers to nothing", "mend it by hand first"
+                )
             return Node("alias", event.start_mark.index, event.end_mark.index, self._anchors[event.anchor], style="*" + event.anchor)
         start = event.start_mark.index
         if event.anchor or event.tag:
@@ -125,7 +127,9 @@ class _Composer:
                 continue
             key = self._node(event, depth + 1)
             child = self._node(next(self._events), depth + 1)
-            name: Any = key.value if key.kind == "scalar" and isinstance(key.value, (str, int)) and not isinstance(key.value, bool) else None
+            name: Any = (
+                key.value if key.kind == "scalar" and isinstance(key.value, (str, int)) and not isinstance(key.value, bool) else None
+            )
             if name is None:
                 name = self._text[start : key.end]
             if name in seen:
@@ -157,7 +161,9 @@ def expanded(node: Node | None) -> Any:
     def walk(one: Node, depth: int) -> Any:
         budget[0] -= 1
         if budget[0] < 0 or depth > MAX_DEPTH:
-            raise TaskProblem("A4005", f"the file's aliases make more than {MAX_VALUES} values, or lead in a circle", "mend it by hand first")
+            raise TaskProblem(
+                "A4005", f"the file's aliases make more than {MAX_VALUES} values, or lead in a circle", "mend it by hand first"
+            )
         if one.kind == "alias":
             return walk(one.value, depth + 1)
         if one.kind == "list":

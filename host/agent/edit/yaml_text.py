@@ -68,7 +68,7 @@ class Yaml(tree.Tree):
             if found is None:
                 if at < len(place) - 1 and node.child("<<") and paths.there(self.data(text), place[: at + 1]):
                     raise alone(f"{paths.shown(place[: at + 1])} comes from a merge")
-                return [_add(text, node, step, tree.nested(place[at + 1 :], value))]
+                return _add(text, node, step, tree.nested(place[at + 1 :], value))
             parent, node = node, found.node
             if at < len(place) - 1 and node.kind == "scalar" and node.value is None:
                 value = tree.nested(place[at + 1 :], value)
@@ -126,13 +126,13 @@ def _replace(text: str, parent: Node, node: Node, value: Any) -> list[Edit]:
     return [Edit(node.lead if clear else node.start, node.end, ""), Edit(end, end, lines)]
 
 
-def _add(text: str, node: Node, step: Any, value: Any) -> Edit:
+def _add(text: str, node: Node, step: Any, value: Any) -> list[Edit]:
     if node.flow:
         quote = text[node.items[-1].start] if node.items else ""
         written = flowing(value, quote)
-        return flow.add(text, node, written if node.kind == "list" else _key(step, quote) + ": " + written)
+        return flow.add(text, node, written if node.kind == "list" else _key(step, quote) + ": " + written, flow.HASH)
     indent = " " * node.column
-    return insert_line(text, node.end, _block(text, {step: value} if node.kind == "map" else [value], indent))
+    return [insert_line(text, node.end, _block(text, {step: value} if node.kind == "map" else [value], indent))]
 
 
 def _block(text: str, value: Any, indent: str) -> str:

@@ -54,7 +54,13 @@ def _literal(value: str, style: str, text: str, old: Node | None, indent: str) -
 
 def _text(value: str, in_flow: bool) -> str:
     plain = _PLAIN.fullmatch(value) and resolve(value) == value and not _OTHERWISE.fullmatch(value)
-    if plain and ": " not in value and not value.endswith(":") and not (in_flow and re.search(r"[,:]", value)) and value not in ("---", "..."):
+    if (
+        plain
+        and ": " not in value
+        and not value.endswith(":")
+        and not (in_flow and re.search(r"[,:]", value))
+        and value not in ("---", "...")
+    ):
         return value
     return quoted(value)
 

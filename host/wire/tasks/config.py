@@ -50,21 +50,15 @@ class Config(Limits):
     )
     create: bool = field(default=False, metadata=fact("Create", "Make the file if it is missing.", only={"action": ["set"]}))
     mode: str = field(default="0644", metadata=fact("Mode", "Of a file that is made, octal.", only={"action": ["set"]}))
-    missing_ok: bool = field(
-        default=False, metadata=fact("May be missing", "Nothing to remove is no error.", only={"action": ["remove"]})
-    )
+    missing_ok: bool = field(default=False, metadata=fact("May be missing", "Nothing to remove is no error.", only={"action": ["remove"]}))
     document: int = field(default=1, metadata=fact("Document", "Of a YAML file with several, from 1.", least=1, most=10_000))
     inline_comments: bool = field(
         default=False, metadata=fact("Comments behind values", "INI: ' ;' and ' #' begin a comment, which stays.")
     )
     namespaces: dict[str, str] = field(default_factory=dict, metadata=fact("Namespaces", "XML: prefix and address."))
     encoding: str = field(default="utf-8", metadata=fact("Encoding", choices=list(ENCODINGS)))
-    backup: str = field(
-        default="", metadata=fact("Backup", "Its name; empty: the newest.", only={"action": ["restore", "diff"]})
-    )
-    text: str = field(
-        default="", metadata=fact("Compare with", "Instead of a backup.", type="block", only={"action": ["diff"]})
-    )
+    backup: str = field(default="", metadata=fact("Backup", "Its name; empty: the newest.", only={"action": ["restore", "diff"]}))
+    text: str = field(default="", metadata=fact("Compare with", "Instead of a backup.", type="block", only={"action": ["diff"]}))
     backups: str = field(
         default="agent", metadata=fact("Backups are kept", "By the agent, or beside the file.", choices=["agent", "beside"])
     )
@@ -75,7 +69,9 @@ class Config(Limits):
     validate_timeout: int = field(
         default=30, metadata=fact("Time limit of the check", least=1, most=3600, unit="s", only={"action": CHANGES})
     )
-    reveal: bool = field(default=False, metadata=fact("Show secrets", "Values whose key looks secret are shown.", only={"action": ["read"]}))
+    reveal: bool = field(
+        default=False, metadata=fact("Show secrets", "Values whose key looks secret are shown.", only={"action": ["read"]})
+    )
     dry_run: bool = field(default=False, metadata=fact("Dry run", "Show the difference and change nothing.", only={"action": CHANGES}))
 
     def __post_init__(self) -> None:
