@@ -48,6 +48,22 @@ class Interpreters:
 
 
 @dataclass(frozen=True)
+class FileSettings:
+    """Where tasks of files and the API's files may be (A2)."""
+
+    roots: list[str] = field(default_factory=lambda: ["/"])
+    """Folders, with all below them; outside of them nothing is read or written."""
+
+
+@dataclass(frozen=True)
+class ConfigSettings:
+    """Tasks of configuration files (A3); where the files may be is `files.roots`."""
+
+    keep_backups: int = field(default=10, metadata={"min": 1, "max": 1000})
+    """Of each file; the oldest give way."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """`agent.yaml`."""
 
@@ -63,6 +79,8 @@ class Settings:
     """How long a finished task stays in the ledger; never shorter than its signature is valid."""
     tasks: TaskSettings = field(default_factory=TaskSettings)
     interpreters: Interpreters = field(default_factory=Interpreters)
+    files: FileSettings = field(default_factory=FileSettings)
+    configs: ConfigSettings = field(default_factory=ConfigSettings)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -84,6 +102,8 @@ def read(path: Path) -> Settings:
         raise ConfigError(problem.code, f"{path}: {problem.what}", problem.mend) from problem
     if not settings.policy_file.is_absolute():
         raise ConfigError("D1002", f"{path}: policy_file: {str(settings.policy_file)!r} is not an absolute path", "begin it with /")
+    if wrong := next((root for root in settings.files.roots if not root.startswith("/") or ".." in root.split("/")), ""):
+        raise ConfigError("D1002", f"{path}: files.roots: {wrong!r} is not an absolute path", "begin it with /, without ..")
     named = {name: getattr(settings.interpreters, name) for name in INTERPRETERS}
     for name, value in (named | {f"others.{name}": line or "nothing" for name, line in settings.interpreters.others.items()}).items():
         if value and not value.startswith("/"):

@@ -11,7 +11,7 @@ from host.agent.config import Settings
 from host.agent.tasks.base import Task
 from host.agent.tasks.script import ScriptTask, available
 from host.wire.schema import Field, Schema, build, of
-from host.wire.tasks import KINDS, Script
+from host.wire.tasks import KINDS, Config, Script
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ def _builtin(cls: type[Any], settings: dict[str, Any]) -> Kind:
 
 def _settings_of(kind: str, settings: Settings) -> dict[str, Any]:
     """What a kind's `run` is told of the agent's settings."""
+    if kind == Config.KIND:
+        own = [str(one) for one in (settings.work_dir, settings.run_dir, settings.policy_file)]
+        kept = {"backups": str(settings.work_dir / "backups"), "keep_backups": settings.configs.keep_backups}
+        return {"roots": settings.files.roots, "refused": own, "policy_file": str(settings.policy_file), **kept}
     return {}
 
 

@@ -29,7 +29,7 @@ Mark = tuple[int, int, int, int, int, int, int]
 @dataclass(frozen=True)
 class Rules:
     """`kinds`: kinds of task, orders for the daemon, or `daemon` for all of these. `users`: whom a task would run as.
-    `paths`: folders, with all below them, that a task would work in."""
+    `paths`: folders, with all below them, that a task would work in, or files that it would touch."""
 
     kinds: list[str] = field(default_factory=list)
     interpreters: list[str] = field(default_factory=list)
@@ -39,12 +39,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The whole file."""
-
     refuse: Rules = field(default_factory=Rules)
     only: Rules = field(default_factory=Rules)
 
-    def reason(self, kinds: tuple[str, ...], interpreter: str = "", user: str = "", folder: str = "") -> str:
+    def reason(self, kinds: tuple[str, ...], interpreter: str = "", user: str = "", folder: str = "", paths: tuple[str, ...] = ()) -> str:
         """Why this is refused; "" when it is not. Empty values are not looked at; `kinds` are all names of one kind."""
         found = _named("kind", kinds, self.refuse.kinds, self.only.kinds)
         if interpreter:
@@ -52,7 +50,9 @@ class Rulebook:
         if user:
             found = found or _named("user", (user,), self.refuse.users, self.only.users)
         if folder:
-            found = found or _placed(folder, self.refuse.paths, self.only.paths)
+            found = found or _placed("working folder", folder, self.refuse.paths, self.only.paths)
+        for path in filter(None, paths):
+            found = found or _placed("path", path, self.refuse.paths, self.only.paths)
         return f"{PREFIX} refuses {found}" if found else ""
 
 
@@ -61,10 +61,13 @@ def _named(what: str, names: tuple[str, ...], refused: list[str], only: list[str
     return f"the {what} {names[0]}" if wrong else ""
 
 
-def _placed(folder: str, refused: list[str], only: list[str]) -> str:
-    real = os.path.realpath(folder)  # a link must not lead around it
+def _placed(what: str, folder: str, refused: list[str], only: list[str]) -> str:
+    try:
+        real = os.path.realpath(folder)  # a link must not lead around it
+    except (OSError, ValueError):
+        return f"the {what} {folder}, because it cannot be said what it leads to"
     wrong = any(_below(real, path) for path in refused) or (bool(only) and not any(_below(real, path) for path in only))
-    return f"the working folder {folder}" if wrong else ""
+    return f"the {what} {folder}" if wrong else ""
 
 
 def _below(real: str, path: str) -> bool:
@@ -84,12 +87,18 @@ class Policy:
         self._rules: Rulebook | None = Rulebook()
         self._problem = ""
 
-    def reason(self, kinds: tuple[str, ...], interpreter: str = "", user: str = "", folder: str = "") -> str:
+    def reason(self, kinds: tuple[str, ...], interpreter: str = "", user: str = "", folder: str = "", paths: tuple[str, ...] = ()) -> str:
         """Why this is refused now; "" when it is not. The file is read again when it has changed."""
         problem = self.problem()
         if problem or self._rules is None:
             return f"{PREFIX} cannot be used, so everything is refused: {problem}"
-        return self._rules.reason(kinds, interpreter, user, folder)
+        return self._rules.reason(kinds, interpreter, user, folder, paths)
+
+    def refused_below(self, path: str) -> str:
+        """A place at or below `path` that is refused, for what takes a folder with all below it; "" when there is none."""
+        if self.problem() or self._rules is None:
+            return path
+        return next((one for one in self._rules.refuse.paths if _below(os.path.realpath(one), path)), "")
 
     def problem(self) -> str:
         """Why everything is refused; "" when the file is good or there is none."""
