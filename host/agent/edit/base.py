@@ -16,6 +16,7 @@ from host.agent.tasks.base import TaskProblem
 from host.wire.masking import NAMES
 
 MAX_DEPTH = 100
+Values = set[str]
 _SECRET = re.compile(rf"(?:{'|'.join(NAMES)})$", re.IGNORECASE)
 
 
@@ -42,7 +43,7 @@ class Format(Protocol):
 
     def remove(self, text: str, named: Named) -> str: ...
 
-    def secrets(self, text: str) -> set[str]:
+    def secrets(self, text: str) -> Values:
         """Values whose key looks secret, to be masked wherever they are shown."""
         ...
 

@@ -15,6 +15,7 @@ from host.agent.edit import paths
 from host.agent.edit.base import (
     Edit,
     Named,
+    Values,
     append,
     apply,
     bad_path,
@@ -100,7 +101,7 @@ class Ini:
         check_count(named, len(gone))
         return apply(text, [_section(text, one) for one in gone])
 
-    def secrets(self, text: str) -> set[str]:
+    def secrets(self, text: str) -> Values:
         return {one.value for one in self._scan(text)[0] if one.value and looks_secret(one.key.strip())}
 
     def _check(self, value: str, name: str, key: str) -> None:

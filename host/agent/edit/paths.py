@@ -42,10 +42,10 @@ def select(data: Any, path: str) -> tuple[list[Path], list[Path]]:
 
 def there(data: Any, steps: Path) -> bool:
     for step in steps:
-        if isinstance(data, dict) and step in data or (isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data)):
-            data = data[step]
-        else:
+        inside = step in data if isinstance(data, dict) else isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data)
+        if not inside:
             return False
+        data = get(data, (step,))
     return True
 
 
@@ -80,7 +80,7 @@ def _resolved(data: Any, steps: Path) -> Path:
 
 def _by_jsonpath(data: Any, path: str) -> tuple[list[Path], list[Path]]:
     from jsonpath_ng import Child, Fields
-    from jsonpath_ng.ext import parse
+    from jsonpath_ng.ext.parser import parse
 
     try:
         with warnings.catch_warnings():
@@ -93,7 +93,7 @@ def _by_jsonpath(data: Any, path: str) -> tuple[list[Path], list[Path]]:
             parents = [_steps(one.full_path) for one in tree.left.find(data)]
     except RecursionError:
         raise bad_path(path, "it is nested too deeply") from None
-    except Exception as problem:  # noqa: BLE001 - the library raises bare Exception for what it cannot parse or compare
+    except Exception as problem:  # the library raises bare Exception for what it cannot parse or compare
         raise bad_path(path, " ".join(str(problem).split())[:200]) from problem
     return [], [(*parent, name) for parent in parents if name != "*"]
 

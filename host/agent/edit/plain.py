@@ -8,6 +8,7 @@ from typing import Any
 from host.agent.edit.base import (
     Edit,
     Named,
+    Values,
     append,
     apply,
     bad_path,
@@ -57,7 +58,7 @@ class Plain:
         check_count(named, len(found))
         return apply(text, [whole_lines(text, start, end) for start, end in found])
 
-    def secrets(self, text: str) -> set[str]:
+    def secrets(self, text: str) -> Values:
         return set()
 
 

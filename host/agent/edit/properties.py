@@ -10,6 +10,7 @@ from typing import Any
 from host.agent.edit.base import (
     Edit,
     Named,
+    Values,
     append,
     apply,
     check_count,
@@ -66,7 +67,7 @@ class Properties:
         check_count(named, len(found))
         return apply(text, [whole_lines(text, one.start, max(one.start, one.end)) for one in found])
 
-    def secrets(self, text: str) -> set[str]:
+    def secrets(self, text: str) -> Values:
         return {part for one in _scan(text) if looks_secret(one.key) for part in (one.value, text[one.value_at : one.end]) if part}
 
     def _put(self, entry: Entry, value: str) -> Edit:

@@ -15,7 +15,7 @@ import tomlkit.exceptions
 from host.agent.edit import flow, paths, tree
 from host.agent.edit.base import Edit, alone, insert_line, line_end, line_start, newline, next_line, whole_lines, wrong_type
 from host.agent.edit.paths import Path, Step
-from host.agent.edit.toml_spans import Assignment, Spans, Table, spans
+from host.agent.edit.toml_spans import Spans, Table, spans
 from host.agent.edit.tree import Node
 from host.agent.tasks.base import TaskProblem
 
@@ -138,8 +138,8 @@ def _new(text: str, found: Spans, data: Any, place: Path, value: Any) -> Edit:
     if elements:
         # A table within an element of an array of tables stands behind that element.
         of = holder[: elements[-1] + 1]
-        last = max(one.last for one in found.tables if one.place[: len(of)] == of)
-        return insert_line(text, last, newline(text) + lines)
+        end = max(one.last for one in found.tables if one.place[: len(of)] == of)
+        return insert_line(text, end, newline(text) + lines)
     return _at_end(text, lines)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from host.agent.edit import paths
-from host.agent.edit.base import Edit, Named, alone, apply, check_count, looks_secret, no_match, same, wrong_type
+from host.agent.edit.base import Edit, Named, Values, alone, apply, check_count, looks_secret, no_match, same, wrong_type
 from host.agent.edit.paths import Path, Step
 
 
@@ -115,7 +115,7 @@ class Tree:
             raise wrong_type(f"{paths.shown(way) or 'the file'} is no list and has no place {step}")
         return node.child(step)
 
-    def secrets(self, text: str) -> set[str]:
+    def secrets(self, text: str) -> Values:
         return set(_secrets(self.data(text), False))
 
     def _proved(self, before: str, after: str, expected: Any, named: Named) -> str:

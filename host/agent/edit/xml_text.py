@@ -15,6 +15,7 @@ from lxml import etree
 from host.agent.edit.base import (
     Edit,
     Named,
+    Values,
     alone,
     apply,
     bad_path,
@@ -111,7 +112,7 @@ class Xml:
                 _take_out(elements[number])
         return _proved(root, apply(text, edits))
 
-    def secrets(self, text: str) -> set[str]:
+    def secrets(self, text: str) -> Values:
         found = set()
         for element in parse(text).iter(etree.Element):
             pairs = [(etree.QName(name).localname, value) for name, value in element.attrib.items()]
@@ -141,9 +142,9 @@ class Xml:
         for one in result:
             if isinstance(one, etree._Element):
                 places.append((numbers[one], "") if one in numbers else _strange(path))
-            elif isinstance(one, str) and getattr(one, "is_attribute", False):
+            elif getattr(one, "is_attribute", False):
                 places.append((numbers[one.getparent()], str(one.attrname)))
-            elif isinstance(one, str) and getattr(one, "is_text", False):
+            elif getattr(one, "is_text", False):
                 places.append((numbers[one.getparent()], ""))
             else:
                 _strange(path)
@@ -184,7 +185,7 @@ def _value(one: Any) -> Any:
     if not isinstance(one, etree._Element):
         return str(one) if isinstance(one, str) else one
     if len(one):
-        return etree.tostring(one, encoding="unicode", with_tail=False)
+        return str(etree.tostring(one, encoding="unicode", with_tail=False))
     return one.text or ""
 
 

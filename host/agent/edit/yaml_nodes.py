@@ -79,6 +79,8 @@ class _Composer:
         if depth > MAX_DEPTH:
             too_deep("YAML")
         if isinstance(event, yaml.AliasEvent):
+            assert event.start_mark is not None
+            assert event.end_mark is not None
             if event.anchor not in self._anchors:
                 mark = event.start_mark
                 where = f"line {mark.line + 1}, column {mark.column + 1}"

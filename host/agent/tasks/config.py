@@ -57,10 +57,8 @@ def _read(content: Config, work: Work, original: Original) -> Result:
 
 
 def _set(content: Config, work: Work, original: Original) -> Result:
-    if original.seen is None and content.create:
-        found = text.read(b"", content.encoding, content.file)
-    else:
-        found = _text(content, original)
+    new = original.seen is None and content.create
+    found = text.read(b"", content.encoding, content.file) if new else _text(content, original)
     value = content.secret_value or content.value
     after = format_of(content).set(found.text, _named(content), value)
     secret = {content.secret_value} if content.secret_value else set()

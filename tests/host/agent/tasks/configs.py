@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from host.agent.tasks import config
 from host.agent.tasks.base import TaskProblem, Work
 from host.wire.schema import build
@@ -35,13 +37,10 @@ class Here:
         return result
 
     def problem(self, file: str | Path, action: str, **content: Any) -> TaskProblem:
-        try:
-            result = self.run(file, action, **content)
-        except TaskProblem as problem:
-            assert "\n" not in problem.what.split(": ")[0], problem
-            assert problem.mend, problem
-            return problem
-        raise AssertionError(f"no problem: {result}")
+        with pytest.raises(TaskProblem) as caught:
+            self.run(file, action, **content)
+        assert caught.value.mend, caught.value
+        return caught.value
 
     def write(self, name: str, data: bytes | str) -> Path:
         path = self.folder / name

@@ -6,13 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from host.agent.edit import original
+from host.agent.policing import Policing
+from host.lib import policy_file
+from host.lib.policy import Policy
 from host.wire.schema import build
 from host.wire.tasks import Config
+from tests.host.agent.harness import NODE, Agent
 from tests.host.agent.tasks.configs import Here
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -383,6 +389,40 @@ def test_the_worker_runs_it_and_tells_the_result_or_the_problem_in_one_line(here
     assert json.loads(result.read_text())["error"]["code"] == "A4008"
 
 
+def test_a_real_agent_runs_it_backs_up_in_its_own_folder_and_tells_the_result(make_agent: Callable[..., Agent], tmp_path: Path) -> None:
+    path = tmp_path / "app.yaml"
+    path.write_text("port: 80 # http\n")
+    agent = make_agent()
+    agent.daemon.start()
+    agent.start()
+    for content in ({"action": "set", "path": "port", "value": 8080}, {"action": "read", "path": "none"}):
+        body = {"node_id": NODE, "kind": "config", "content": {"file": str(path), **content}}
+        command_id = uuid.uuid4().hex
+        status, answer = agent.post("/api/v1/task/execute", body, command_id)
+        assert status == 200, answer
+        end = agent.daemon.ended(command_id)
+        if content["action"] == "set":
+            assert end["state"] == "succeeded", end
+            assert end["result"]["changed"]
+            assert (agent.work / "backups").is_dir()
+        else:
+            assert end["state"] == "failed"
+            assert end["reason"].startswith("A4008")
+    assert path.read_text() == "port: 8080 # http\n"
+
+
+def test_a_policy_that_refuses_scripts_refuses_a_configuration_with_a_check(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("refuse:\n  kinds: [script]\n  paths: [/srv/secret]\n")
+    policy.chmod(0o600)
+    ask = Policing(Policy(policy, policy_file.read, os.geteuid()))
+    content = {"action": "set", "file": "/srv/open.yaml", "path": "a", "value": 1}
+    assert ask("config", content) == ""
+    assert "kind script" in ask("config", content | {"validate": ["/bin/sh", "-c", "id", "{}"]})
+    assert "path /srv/secret/a.yaml" in ask("config", content | {"file": "/srv/secret/a.yaml"})
+
+
 # What is refused before anything is done
 
 
@@ -407,6 +447,6 @@ def test_the_worker_runs_it_and_tells_the_result_or_the_problem_in_one_line(here
     ],
 )
 def test_content_that_makes_no_sense_is_refused_with_the_field(content: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match="^[a-z_]+: ") as refused:
+    with pytest.raises(ValueError, match=r"^[a-z_]+: ") as refused:
         build(Config, content)
     assert words in str(refused.value)
