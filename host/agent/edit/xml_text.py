@@ -213,7 +213,7 @@ def _spelt(element: Any, address: str, local: str, attribute: bool) -> str:
 def _written(root: Any, element: Any, name: str) -> str:
     full = etree.QName(name)
     if full.namespace == "http://www.w3.org/XML/1998/namespace":
-        return "xml:" + full.localname
+        return f"xml:{full.localname}"
     return _spelt(element, full.namespace or "", full.localname, True)
 
 
