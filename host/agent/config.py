@@ -56,6 +56,14 @@ class FileSettings:
 
 
 @dataclass(frozen=True)
+class ConfigSettings:
+    """Tasks of configuration files (A3); where the files may be is `files.roots`."""
+
+    keep_backups: int = field(default=10, metadata={"min": 1, "max": 1000})
+    """Of each file; the oldest give way."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """`agent.yaml`."""
 
@@ -72,6 +80,7 @@ class Settings:
     tasks: TaskSettings = field(default_factory=TaskSettings)
     interpreters: Interpreters = field(default_factory=Interpreters)
     files: FileSettings = field(default_factory=FileSettings)
+    configs: ConfigSettings = field(default_factory=ConfigSettings)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from host.lib.policy import Policy
 from host.wire.schema import of
-from host.wire.tasks import KINDS, Script
+from host.wire.tasks import KINDS, Config, Script
 
 
 class Policing:
@@ -29,6 +29,11 @@ class Policing:
         if kind != Script.KIND:
             fields = of(KINDS[kind]).fields if kind in KINDS else []
             paths = tuple(str(content.get(one.name) or "") for one in fields if one.type == "path")
-            return self._policy.reason((kind,), paths=paths)
+            return self._policy.reason((kind,), paths=paths) or self._check_of(kind, content)
         interpreter = str(content.get("interpreter") or Script.interpreter)
         return self._policy.reason((kind,), interpreter, str(content.get("user") or self._user), str(content.get("working_folder") or "/"))
+
+    def _check_of(self, kind: str, content: Mapping[str, Any]) -> str:
+        # The check of a configuration runs a program: where scripts are refused that must be no way around it.
+        program = str((content.get("validate") or [""])[0]) if kind == Config.KIND else ""
+        return self._policy.reason((Script.KIND,), program, self._user) if program else ""

@@ -11,7 +11,7 @@ from host.agent.config import Settings
 from host.agent.tasks.base import Task
 from host.agent.tasks.script import ScriptTask, available
 from host.wire.schema import Field, Schema, build, of
-from host.wire.tasks import KINDS, File, Script
+from host.wire.tasks import KINDS, Config, File, Script
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ def _settings_of(kind: str, settings: Settings) -> dict[str, Any]:
     """What a kind's `run` is told of the agent's settings."""
     if kind == File.KIND:
         return file_settings(settings)
+    if kind == Config.KIND:
+        kept = {"backups": str(settings.work_dir / "backups"), "keep_backups": settings.configs.keep_backups}
+        return {name: value for name, value in file_settings(settings).items() if name != "socket"} | kept
     return {}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from host.wire.tasks.config import Config as Config
 from host.wire.tasks.file import File as File
 from host.wire.tasks.limits import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
 from host.wire.tasks.limits import MAX_TIMEOUT_S as MAX_TIMEOUT_S
@@ -17,7 +18,7 @@ from host.wire.tasks.script import INTERPRETERS as INTERPRETERS
 from host.wire.tasks.script import MAX_SCRIPT_BYTES as MAX_SCRIPT_BYTES
 from host.wire.tasks.script import Script as Script
 
-KINDS: Mapping[str, type[Limits]] = {cls.KIND: cls for cls in (Script, File)}
+KINDS: Mapping[str, type[Limits]] = {cls.KIND: cls for cls in (Script, File, Config)}
 PLUGIN_PREFIX = "plugin."
 """A plugin's kind is this and its file's name, so that it can never take the place of a kind that comes with the agent."""
 
