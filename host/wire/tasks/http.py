@@ -54,16 +54,22 @@ class Http(Limits):
             raise ValueError(f"expect_status: {wrong[:64]!r} is no status; write 200, 2xx or 200-299")
         if not self.expect_status:
             raise ValueError("expect_status: is empty; write 200, 2xx or 200-299")
-        try:
-            re.compile(self.expect_pattern)
-        except (re.error, RecursionError, OverflowError) as problem:
-            raise ValueError(f"expect_pattern: no regular expression: {problem}") from problem
+        if problem := _pattern_problem(self.expect_pattern):
+            raise ValueError(f"expect_pattern: no regular expression: {problem}")
         if self.json_equals and not self.json_path:
             raise ValueError("json_path: is empty; json_equals needs one")
         if self.json_path and not self.json_path.startswith("$"):
             raise ValueError(f"json_path: {self.json_path[:64]!r} does not begin with $; write $.name or $.list[0]")
         if self.ca_file and (not self.ca_file.startswith("/") or "\0" in self.ca_file):
             raise ValueError(f"ca_file: {self.ca_file[:64]!r} is not an absolute path")
+
+
+def _pattern_problem(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as problem:
+        return str(problem)
+    return ""
 
 
 def url_problem(url: str) -> str:

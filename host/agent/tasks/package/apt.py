@@ -16,6 +16,8 @@ from host.wire.tasks import Package
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true", "APT_LISTCHANGES_FRONTEND": "none"}
 QUIET |= {"NEEDRESTART_MODE": "l", "UCF_FORCE_CONFFOLD": "1"}
 FILES = {"keep": ["confdef", "confold"], "new": ["confnew"]}
+FORMAT = r"${db:Status-Status}\t${Package}\t${Architecture}\t${Version}\n"
+_DOWN = re.compile(r"^The following packages will be DOWNGRADED:\n((?: .*\n)+)", re.MULTILINE)
 _STEP = re.compile(r"^(Inst|Remv|Purg) (\S+)(?: \[([^\]]*)\])?(?: \((\S+) )?", re.MULTILINE)
 
 
@@ -38,9 +40,10 @@ class Apt:
         self._ask("refresh", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update", show=True)
 
     def installed(self) -> Versions:
-        out = self._ask("list", "dpkg-query", "--show", "--showformat=${db:Status-Status}\\t${binary:Package}\\t${Version}\\n")
-        rows = [line.split("\t") for line in out.splitlines()]
-        return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+        native = (self._ask("look", "dpkg", "--print-architecture").strip(), "all")
+        rows = (line.split("\t") for line in self._ask("list", "dpkg-query", "--show", f"--showformat={FORMAT}").splitlines())
+        good = [row for row in rows if len(row) == 4 and row[0] == "installed"]
+        return {row[1] if row[2] in native else f"{row[1]}:{row[2]}": row[3] for row in good}
 
     def upgradable(self) -> Versions:
         out = self._ask("simulate", "apt-get", "-s", "-q", "-y", "dist-upgrade")
@@ -56,34 +59,35 @@ class Apt:
             words.append("--allow-downgrades")  # a version that was named is meant
         line = [*words, "--", *content.names] if content.names else words
         changes = _steps(self._ask(content.action, "apt-get", "-s", "-q", "-y", *line))
+        if changes:
+            self._free(changes)
         files = [f"--option=Dpkg::Options::=--force-{one}" for one in FILES[content.settings_files]]
         environment = QUIET if content.settings_files == "keep" else {**QUIET, "UCF_FORCE_CONFFOLD": "", "UCF_FORCE_CONFFNEW": "1"}
-        return Plan(changes, ["apt-get", "-q", "-y", *files, *line], environment)
+        return Plan(changes, ["apt-get", "-q", "-y", "--option=Dpkg::Use-Pty=0", *files, *line], environment)
 
     def _known(self, content: Package) -> None:
-        """Raises A6001 for the first name that apt does not know, A6002 for one that is held."""
+        """Raises A6001 for the first name that apt does not know."""
         if not content.names:
             return
         names = [one.partition("=")[0] for one in content.names]
         told = set(re.findall(r"^(\S+):$", self._ask("look", "apt-cache", "policy", "--", *names), re.MULTILINE))
         if unknown := next((one for one in names if one not in told), ""):
             raise TaskProblem("A6001", f"apt knows no package {unknown}", "correct the name, or set refresh")
-        if content.action != "remove":
-            held = set(self._ask("look", "apt-mark", "showhold").split())
-            if stuck := next((one for one in names if one in held), ""):
-                raise TaskProblem(
-                    "A6002", f"{stuck} is held back on this host", f"release it with apt-mark unhold {stuck} if it may change"
-                )
+
+    def _free(self, changes: list[Change]) -> None:
+        """Raises A6002 for the first that is held; apt itself would say so only in the middle of things."""
+        held = set(self._ask("look", "apt-mark", "showhold").split())
+        if stuck := next((one.name for one in changes if one.name in held), ""):
+            raise TaskProblem("A6002", f"{stuck} is held back on this host", f"release it with apt-mark unhold {stuck} if it may change")
 
     def carry_out(self, plan: Plan) -> None:
         self._ask("change", *plan.command, show=True, environment=plan.environment)
 
 
 def _steps(out: str) -> list[Change]:
+    down = {name for block in _DOWN.findall(out) for name in block.split()}
     found = []
     for verb, name, before, after in _STEP.findall(out):
-        if verb == "Inst":
-            found.append(Change(name, before, after, "replace" if before else "install"))
-        else:
-            found.append(Change(name, before, "", "remove"))
+        action = "remove" if verb != "Inst" else "install" if not before else "downgrade" if name in down else "upgrade"
+        found.append(Change(name, before, after, action) if verb == "Inst" else Change(name, before, "", action))
     return found

@@ -67,15 +67,21 @@ def differences(before: Versions, after: Versions) -> list[Change]:
 
 
 _REASONS = [
-    (r"could not get lock|unable to (?:acquire|lock)|another app is currently holding|system management is locked|is locked by", "lock"),
-    (r"(?:temporary failure|could not|cannot|can't|failed to) resol|could not connect|network is unreachable|connection (?:timed out|refused|failed)"
-     r"|failed to fetch|failed to download|cannot find a valid baseurl|curl error|download \(curl\)|no route to host", "network"),
-    (r"unable to locate package|no match for argument|unable to find a match|no package .* available|not found in package names"
-     r"|version '.*' for '.*' was not found|no provider of|has no installation candidate", "unknown"),
+    (r"could not get lock|unable to (?:acquire|lock)|currently holding|system management is locked|is locked by", "lock"),
+    (
+        r"(?:temporary failure|could not|cannot|can't|failed to) resol|could not connect|network is unreachable|no route to host"
+        r"|connection (?:timed out|refused|failed)|failed to (?:fetch|download)|find a valid baseurl|curl error|download \(curl\)",
+        "network",
+    ),
+    (
+        r"unable to locate package|no match for argument|unable to find a match|no package .* available|not found in package names"
+        r"|version '.*' for '.*' was not found|no provider of|has no installation candidate",
+        "unknown",
+    ),
     (r"held packages were changed|held broken packages|versionlock|excluded|is locked", "held"),
     (r"dpkg was interrupted", "interrupted"),
     (r"no space left|not enough free|needs .* more space|need.* on the .* filesystem", "space"),
-]  # fmt: skip
+]
 
 
 def failure(done: Ran, doing: str) -> Exception:
