@@ -101,9 +101,10 @@ def run(arguments: list[str], timeout: float, *, environment: Mapping[str, str] 
 
 
 def _read(pipe: IO[bytes], keep: bytearray, sink: IO[str] | None) -> None:
-    for line in iter(lambda: pipe.readline(65536), b""):
-        if len(keep) < MAX_KEPT:
-            keep += line
-        if sink:
-            sink.write(line.decode("utf-8", "replace"))
-            sink.flush()
+    with pipe:
+        for line in iter(lambda: pipe.readline(65536), b""):
+            if len(keep) < MAX_KEPT:
+                keep += line
+            if sink:
+                sink.write(line.decode("utf-8", "replace"))
+                sink.flush()

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,9 +106,12 @@ def _ask(client: requests.Session, content: Http, method: str, url: str, headers
     sent = {"User-Agent": "ops-scaffold", "Accept": "*/*", **headers, "Accept-Encoding": "identity"}
     verify: bool | str = (content.ca_file or True) if content.verify_tls else False
     try:
-        return client.request(
-            method, url, headers=sent, data=body or None, stream=True, allow_redirects=False, timeout=content.max_time, verify=verify
-        )
+        with warnings.catch_warnings():
+            # Not to verify was the task's own word.
+            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+            return client.request(
+                method, url, headers=sent, data=body or None, stream=True, allow_redirects=False, timeout=content.max_time, verify=verify
+            )
     except requests.exceptions.SSLError as problem:
         raise TaskProblem(
             "A7002", f"{_where(url)}: {_reason(problem)}", "renew or correct the certificate, or name its ca_file"

@@ -70,7 +70,8 @@ _REASONS = [
     (r"could not get lock|unable to (?:acquire|lock)|currently holding|system management is locked|is locked by", "lock"),
     (
         r"(?:temporary failure|could not|cannot|can't|failed to) resol|could not connect|network is unreachable|no route to host"
-        r"|connection (?:timed out|refused|failed)|failed to (?:fetch|download)|find a valid baseurl|curl error|download \(curl\)",
+        r"|connection (?:timed out|refused|failed)|failed to (?:fetch|download)|find a valid baseurl|no enabled repositories"
+        r"|curl error|download \(curl\)",
         "network",
     ),
     (

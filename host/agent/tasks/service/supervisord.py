@@ -32,7 +32,9 @@ def connect(path: str) -> Call:
 
     class Transport(xmlrpc.client.Transport):
         def make_connection(self, host: Any) -> http.client.HTTPConnection:
-            return Connection("localhost")
+            made = Connection("localhost")
+            self._connection = host, made  # what close() closes
+            return made
 
     def call(method: str, *parameters: Any) -> Any:
         with xmlrpc.client.ServerProxy("http://localhost", transport=Transport()) as server:
