@@ -63,6 +63,23 @@ class ConfigSettings:
     """Of each file; the oldest give way."""
 
 
+class ServiceSettings:
+    """Where the task kind `service` finds what it steers."""
+
+    supervisors: list[str] = field(default_factory=list)
+    """Unix sockets of the supervisords whose programs are services too."""
+    init_folder: str = "/etc/init.d"
+    """Where SysV scripts lie."""
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """What the task kind `http` may ask."""
+
+    allow_link_local: bool = False
+    """Whether 169.254.0.0/16 and the like may be asked: in a cloud they give out credentials."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """`agent.yaml`."""
@@ -81,6 +98,8 @@ class Settings:
     interpreters: Interpreters = field(default_factory=Interpreters)
     files: FileSettings = field(default_factory=FileSettings)
     configs: ConfigSettings = field(default_factory=ConfigSettings)
+    services: ServiceSettings = field(default_factory=ServiceSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -108,6 +127,9 @@ def read(path: Path) -> Settings:
     for name, value in (named | {f"others.{name}": line or "nothing" for name, line in settings.interpreters.others.items()}).items():
         if value and not value.startswith("/"):
             raise ConfigError("D1002", f"{path}: interpreters.{name}: {value!r} is not an absolute path", "write for example /bin/sh")
+    for path_text in (*settings.services.supervisors, settings.services.init_folder):
+        if not path_text.startswith("/"):
+            raise ConfigError("D1002", f"{path}: services: {path_text!r} is not an absolute path", "begin it with /")
     if taken := next((name for name in INTERPRETERS if name in settings.interpreters.others), ""):
         raise ConfigError("D1002", f"{path}: interpreters.others: {taken} has a key of its own", f"write interpreters.{taken}")
     return settings

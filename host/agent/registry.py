@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from host.agent.builtin import BuiltinTask
@@ -11,7 +11,7 @@ from host.agent.config import Settings
 from host.agent.tasks.base import Task
 from host.agent.tasks.script import ScriptTask, available
 from host.wire.schema import Field, Schema, build, of
-from host.wire.tasks import KINDS, Config, File, Script
+from host.wire.tasks import KINDS, Config, File, Http, Script, Service
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def _settings_of(kind: str, settings: Settings) -> dict[str, Any]:
     if kind == Config.KIND:
         kept = {"backups": str(settings.work_dir / "backups"), "keep_backups": settings.configs.keep_backups}
         return {name: value for name, value in file_settings(settings).items() if name != "socket"} | kept
-    return {}
+    sections: dict[str, Any] = {Service.KIND: settings.services, Http.KIND: settings.http}
+    return asdict(sections[kind]) if kind in sections else {}
 
 
 def file_settings(settings: Settings) -> dict[str, Any]:

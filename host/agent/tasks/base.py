@@ -22,7 +22,7 @@ class TaskProblem(HostError):
     """The task cannot be run on this host, or failed; `str()` is the reason that the operator reads.
 
     A2… what it needs is not there: A2001 interpreter or program, A2002 user, A2003 folder, A2004 limits
-    A3… files and values: the kind's own module says which. A9001: an unforeseen error.
+    A3…, A5… services, A6… packages, A7… HTTP checks: the kind's own module says which. A9001: an unforeseen error.
     """
 
 

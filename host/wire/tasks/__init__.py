@@ -11,14 +11,17 @@ from dataclasses import dataclass
 
 from host.wire.tasks.config import Config as Config
 from host.wire.tasks.file import File as File
+from host.wire.tasks.http import Http as Http
 from host.wire.tasks.limits import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
 from host.wire.tasks.limits import MAX_TIMEOUT_S as MAX_TIMEOUT_S
 from host.wire.tasks.limits import Limits as Limits
+from host.wire.tasks.package import Package as Package
 from host.wire.tasks.script import INTERPRETERS as INTERPRETERS
 from host.wire.tasks.script import MAX_SCRIPT_BYTES as MAX_SCRIPT_BYTES
 from host.wire.tasks.script import Script as Script
+from host.wire.tasks.service import Service as Service
 
-KINDS: Mapping[str, type[Limits]] = {cls.KIND: cls for cls in (Script, File, Config)}
+KINDS: Mapping[str, type[Limits]] = {cls.KIND: cls for cls in (Script, File, Config, Service, Package, Http)}
 PLUGIN_PREFIX = "plugin."
 """A plugin's kind is this and its file's name, so that it can never take the place of a kind that comes with the agent."""
 
