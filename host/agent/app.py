@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import signal
@@ -23,6 +24,7 @@ from host.agent.identity import Identity, server_context
 from host.agent.kept import KeptOutput
 from host.agent.ledger import Ledger
 from host.agent.log_records import LogSource
+from host.agent.plugins.watch import FIRST_S, Plugins
 from host.agent.policing import Policing
 from host.agent.server import Server, bind, make_server
 from host.lib import policy_file
@@ -55,7 +57,8 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     recover.clear_spool(spool, ledger.in_state(states.STARTED))
     kept = KeptOutput(spool, settings.work_dir / "kept", settings.tasks.kept_bytes)
     policing = Policing(Policy(settings.policy_file, policy_file.read))
-    engine = Engine(ledger, registry.standard(settings), settings.tasks, flusher, spool, kept, clock, policing)
+    kinds = registry.standard(settings)
+    engine = Engine(ledger, kinds, settings.tasks, flusher, spool, kept, clock, policing)
     beat = Heartbeat(engine, clock)
     guard = Guard(identity, settings.address[1], clock)
     files = FileApi(guard, places_of(registry.file_settings(settings)), policing, clock)
@@ -67,8 +70,10 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
+    # Before what waited is taken up: it may be a plugin's.
+    looking = await _plugins(Plugins(settings.plugins.folder, kinds, ledger.tell, clock))
     cut_off, late = recover.take_up(ledger, engine, spool, clock)
-    endless = [loop.create_task(link.run()), loop.create_task(_prune(ledger, kept, clock, int(settings.keep_finished * 1000)))]
+    endless = [looking, loop.create_task(link.run()), loop.create_task(_prune(ledger, kept, clock, int(settings.keep_finished * 1000)))]
     background = [*endless, loop.create_task(recover.end_the_rest(cut_off, late, ledger, spool, clock, settings.tasks.stop_grace))]
     serving = loop.create_task(server.serve(sockets=[sock]))
     stopping = loop.create_task(stop.wait())
@@ -86,6 +91,15 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
         logging.getLogger().removeHandler(handler)
         ledger.close()
     log.info("stopped")
+
+
+async def _plugins(plugins: Plugins) -> asyncio.Task[None]:
+    """Looks at the folder for ever; returns after the first look, or when that takes too long."""
+    looked = asyncio.Event()
+    task = asyncio.get_running_loop().create_task(plugins.run(looked.set))
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(looked.wait(), FIRST_S)
+    return task
 
 
 async def _stop(engine: Engine, ledger: Ledger, server: Server, serving: asyncio.Task[None]) -> None:

@@ -56,6 +56,14 @@ class FileSettings:
 
 
 @dataclass(frozen=True)
+class PluginSettings:
+    """Kinds of task of the operator's own (A6)."""
+
+    folder: Path = Path("/etc/ops-scaffold/tasks")
+    """Python files and executables; it and they belong to root or the agent's user, and nobody else can write them."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """`agent.yaml`."""
 
@@ -72,6 +80,7 @@ class Settings:
     tasks: TaskSettings = field(default_factory=TaskSettings)
     interpreters: Interpreters = field(default_factory=Interpreters)
     files: FileSettings = field(default_factory=FileSettings)
+    plugins: PluginSettings = field(default_factory=PluginSettings)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -91,10 +100,11 @@ def read(path: Path) -> Settings:
         _ = settings.address
     except ConfigError as problem:
         raise ConfigError(problem.code, f"{path}: {problem.what}", problem.mend) from problem
-    if not settings.policy_file.is_absolute():
-        raise ConfigError("D1002", f"{path}: policy_file: {str(settings.policy_file)!r} is not an absolute path", "begin it with /")
     if wrong := next((root for root in settings.files.roots if not root.startswith("/") or ".." in root.split("/")), ""):
         raise ConfigError("D1002", f"{path}: files.roots: {wrong!r} is not an absolute path", "begin it with /, without ..")
+    for name, one in (("policy_file", settings.policy_file), ("plugins.folder", settings.plugins.folder)):
+        if not one.is_absolute():
+            raise ConfigError("D1002", f"{path}: {name}: {str(one)!r} is not an absolute path", "begin it with /")
     named = {name: getattr(settings.interpreters, name) for name in INTERPRETERS}
     for name, value in (named | {f"others.{name}": line or "nothing" for name, line in settings.interpreters.others.items()}).items():
         if value and not value.startswith("/"):
