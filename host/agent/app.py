@@ -10,10 +10,11 @@ import signal
 import sqlite3
 
 from host import __version__
-from host.agent import recover, registry
+from host.agent import procfs, recover, registry
 from host.agent.api import Api
 from host.agent.config import Settings
 from host.agent.daemon_link import DaemonLink
+from host.agent.door import Callers, Door
 from host.agent.engine import Engine
 from host.agent.file_api import FileApi
 from host.agent.files.rules import places_of
@@ -24,8 +25,10 @@ from host.agent.identity import Identity, server_context
 from host.agent.kept import KeptOutput
 from host.agent.ledger import Ledger
 from host.agent.log_records import LogSource
+from host.agent.nonces import Nonces
 from host.agent.plugins.watch import FIRST_S, Plugins
 from host.agent.policing import Policing
+from host.agent.rates import Rates
 from host.agent.server import Server, bind, make_server
 from host.lib import policy_file
 from host.lib.backoff import Backoff
@@ -43,7 +46,7 @@ LAST_WORDS_S = 1.0
 async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     """Run until SIGTERM or SIGINT, then stop cleanly. Raises AgentError where it cannot start."""
     loop = asyncio.get_running_loop()
-    context, sock = server_context(identity), bind(settings.address)
+    context, sock = server_context(identity, settings.api.client_ca), bind(settings.address)
     ledger = Ledger(settings.work_dir / "ledger.db")
     flusher, logs = Flusher(ledger.tell, FLUSH_S), LogSource()
 
@@ -60,10 +63,13 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     kinds = registry.standard(settings)
     engine = Engine(ledger, kinds, settings.tasks, flusher, spool, kept, clock, policing)
     beat = Heartbeat(engine, clock)
-    guard = Guard(identity, settings.address[1], clock)
+    rates = Rates(settings.api.unsigned_rate, settings.api.signed_rate, clock.monotonic)
+    nonces = Nonces(settings.work_dir / "nonces.db", procfs.boot_id())
+    guard = Guard(identity, nonces, rates, clock)
+    api = Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, kinds.schemas, clock)
     files = FileApi(guard, places_of(registry.file_settings(settings)), policing, clock)
-    api = Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, clock)
-    server = make_server(api.application(files.routes()), context)
+    callers = Callers(settings.host_headers, settings.api.allow, bool(settings.api.client_ca))
+    server = make_server(Door(api.application(files), callers, rates, clock), context, rates.connection)
     backoff = Backoff(0.05, 2.0, random.random)
     stop = asyncio.Event()
     link = DaemonLink(settings.run_dir / "daemon.sock", ledger.outgoing, beat.params, settings.heartbeat_interval, backoff, stop.set)
@@ -90,6 +96,7 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
         await asyncio.gather(*background, return_exceptions=True)
         logging.getLogger().removeHandler(handler)
         ledger.close()
+        nonces.close()
     log.info("stopped")
 
 
