@@ -47,7 +47,7 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     """Run until SIGTERM or SIGINT, then stop cleanly. Raises AgentError where it cannot start."""
     loop = asyncio.get_running_loop()
     context, sock = server_context(identity, settings.api.client_ca), bind(settings.address)
-    ledger = Ledger(settings.work_dir / "ledger.db")
+    ledger, nonces = Ledger(settings.work_dir / "ledger.db"), Nonces(settings.work_dir / "nonces.db", procfs.boot_id())
     flusher, logs = Flusher(ledger.tell, FLUSH_S), LogSource()
 
     def forward(level: str, logger: str, message: str, at: int) -> None:
@@ -64,7 +64,6 @@ async def serve(settings: Settings, identity: Identity, clock: Clock) -> None:
     engine = Engine(ledger, kinds, settings.tasks, flusher, spool, kept, clock, policing)
     beat = Heartbeat(engine, clock)
     rates = Rates(settings.api.unsigned_rate, settings.api.signed_rate, clock.monotonic)
-    nonces = Nonces(settings.work_dir / "nonces.db", procfs.boot_id())
     guard = Guard(identity, nonces, rates, clock)
     api = Api(engine, ledger, kept, identity, guard, Heartbeat(engine, clock).params, kinds.schemas, clock)
     files = FileApi(guard, places_of(registry.file_settings(settings)), policing, clock)
