@@ -79,7 +79,7 @@ def test_an_agent_in_another_language_keeps_the_contract(subjects: list[Subject]
     [
         ("duplicate", "it runs a command once, however often it is delivered"),
         ("signature", "it takes signed requests only, and no change of one"),
-        ("output", "it tells long and binary output whole and in order"),
+        ("output", "it tells started, output and succeeded, in that order"),
         ("forgets", "it remembers commands and nonces over a restart"),
     ],
 )

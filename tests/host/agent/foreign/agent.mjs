@@ -120,7 +120,7 @@ function start(id) {
         detached: true, // a session of its own, so that all of it can be ended
         stdio: ["ignore", "pipe", "pipe"],
     });
-    const one = { child, bytes: { stdout: 0, stderr: 0 }, told: { stdout: 0, stderr: 0 }, chunk: 0, left: content.output_limit ?? 1048576, cut: false };
+    const one = { child, bytes: { stdout: 0, stderr: 0 }, told: { stdout: 0, stderr: 0 }, chunk: broken === "output" ? 1 : 0, left: content.output_limit ?? 1048576, cut: false };
     running.set(id, one);
     for (const stream of ["stdout", "stderr"]) child[stream].on("data", (data) => output(id, one, stream, data));
     const timer = setTimeout(() => stop(one, "timed_out", `it ran longer than ${content.timeout ?? 300} s`), (content.timeout ?? 300) * 1000);
@@ -152,7 +152,6 @@ function output(id, one, stream, data) {
         records.push(["output", { command_id: id, chunk: one.chunk++, stream, offset: one.told[stream], data: part.toString("base64") }]);
         one.told[stream] += part.length;
     }
-    if (broken === "output" && records.length > 1) records.reverse();
     if (records.length) write({}, records);
 }
 
