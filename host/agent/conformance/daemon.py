@@ -75,11 +75,11 @@ class Daemon:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def ask(self, method: str) -> None:
-        """Send a request of the daemon's own to whoever is connected; the answer lands in `replies`."""
+    def ask(self, method: str, number: int | None = PROBE_ID) -> None:
+        """Call a method of whoever is connected; the answer lands in `replies`. Without a number none is wanted."""
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
-                connection.sendall(jsonrpc.request(PROBE_ID, method, {}))
+                connection.sendall(jsonrpc.request(number, method, {}))
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

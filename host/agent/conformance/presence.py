@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from host.agent.conformance.caller import HEALTH, Stage
 from host.agent.conformance.daemon import PROBE_ID
 from host.agent.conformance.verdict import expect
@@ -46,13 +48,23 @@ def comes_back(stage: Stage) -> None:
     _beat(stage, 15)
 
 
-def offers_no_methods(stage: Stage) -> None:
-    stage.daemon.ask("nonsense")
+def _asked(stage: Stage, method: str, number: int) -> dict[str, Any]:
+    stage.daemon.ask(method, number)
 
-    def answer() -> list[dict[str, object]]:
-        return [one for one in stage.daemon.replies if one.get("id") == PROBE_ID]
+    def answer() -> list[dict[str, Any]]:
+        return [one for one in stage.daemon.replies if one.get("id") == number]
 
-    error = stage.daemon.wait(answer, 10, "an answer to a request of the daemon's")[-1].get("error")
+    return stage.daemon.wait(answer, 10, f"an answer to the daemon's call {method}")[-1]
+
+
+def tells_status(stage: Stage) -> None:
+    result = _asked(stage, "status", PROBE_ID + 1).get("result")
+    beat = stage.daemon.beats[-1][1]
+    expect(isinstance(result, dict) and result.get("pid") == beat.get("pid"), f"status on the socket: {result}")
+
+
+def refuses_others(stage: Stage) -> None:
+    error = _asked(stage, "nonsense", PROBE_ID).get("error")
     code = error.get("code") if isinstance(error, dict) else None
     expect(code == jsonrpc.METHOD_NOT_FOUND, f"a method that does not exist was answered with code {code}, not {jsonrpc.METHOD_NOT_FOUND}")
     _beat(stage)
@@ -69,6 +81,7 @@ CHECKS = (
     ("it connects to the daemon and sends a heartbeat with all its figures", heartbeat),
     ("it sends another heartbeat within 30 s", regular),
     ("it connects again when the connection breaks and when the daemon was away", comes_back),
-    ("it refuses methods that it does not offer, and stays connected", offers_no_methods),
+    ("it tells its status when the daemon asks", tells_status),
+    ("it refuses methods that it does not offer, and stays connected", refuses_others),
     ("it answers health without a signature", health),
 )

@@ -71,6 +71,24 @@ def running(stage: Stage) -> None:
         mark.unlink(missing_ok=True)
 
 
+def asked_to_stop(stage: Stage) -> None:
+    if not stage.restart:
+        raise Skipped("no --restart-command was given")
+    stage.daemon.ask("stop", None)
+    deadline = time.monotonic() + UP_S
+    try:
+        while True:
+            try:
+                stage.send("GET", HEALTH)
+            except OSError:
+                return
+            if time.monotonic() > deadline:
+                raise Failed(f"it still answers {UP_S:g} s after the daemon asked it to stop")
+            time.sleep(0.1)
+    finally:
+        _restart(stage)
+
+
 def tells_kinds(stage: Stage) -> None:
     if not stage.restart:
         raise Skipped("no --restart-command was given")
@@ -91,6 +109,7 @@ def same_epoch(stage: Stage) -> None:
 CHECKS = (
     ("it remembers commands and nonces over a restart", remembers),
     ("it ends a task that ran at a restart once, and never runs it again", running),
+    ("it ends when the daemon asks it to stop", asked_to_stop),
     ("it tells its kinds of task when it starts", tells_kinds),
     ("it keeps its epoch over a restart", same_epoch),
 )

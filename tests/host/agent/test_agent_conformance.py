@@ -28,7 +28,7 @@ class Subject:
             command = agent.command("run", "--config", str(agent.config))
         self.pid, self.restart = folder / "pid", folder / "restart.sh"
         start = f"OPS_BREAK={broken} setsid {' '.join(command)} >/dev/null 2>>{folder}/agent.log </dev/null &\necho $! >{self.pid}\n"
-        text = f"cd {ROOT}\n[ -f {self.pid} ] && kill -KILL $(cat {self.pid})\n{start}"
+        text = f"cd {ROOT}\n[ -f {self.pid} ] && kill -KILL $(cat {self.pid}) 2>/dev/null\n{start}"
         self.restart.write_text(text)
         subprocess.run(["sh", str(self.restart)], check=True)
 

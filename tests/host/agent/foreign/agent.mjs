@@ -372,8 +372,11 @@ const link = {
 
     take(message) {
         if ("method" in message) {
-            const error = { code: -32601, message: "the agent offers no methods" };
-            if ("id" in message) this.socket?.write(`${JSON.stringify({ jsonrpc: "2.0", id: message.id, error })}\n`);
+            const known = { stop: () => (setImmediate(end), { ok: true }), status: figures };
+            const says = message.method in known
+                ? { result: known[message.method]() }
+                : { error: { code: -32601, message: "there is no such method" } };
+            if ("id" in message) this.socket?.write(`${JSON.stringify({ jsonrpc: "2.0", id: message.id, ...says })}\n`);
             return;
         }
         const done = this.waiting.get(message.id);
@@ -420,7 +423,8 @@ server.listen(port, "127.0.0.1", () => {
     link.connect();
     fill();
 });
-process.on("SIGTERM", () => {
+function end() {
     for (const one of running.values()) stop(one, "interrupted", "the agent was stopped while it ran");
     setTimeout(() => process.exit(0), running.size ? GRACE_MS + 500 : 0);
-});
+}
+process.on("SIGTERM", end);
