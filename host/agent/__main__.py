@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The program; `arguments` without the program's name."""
     options = _parser().parse_args(arguments)
     try:
+        if options.verb == "conformance":
+            return _conformance(options)
         settings = config.read(options.config)
         if options.verb == "check-config":
             print(f"{options.config}: valid")
@@ -35,11 +37,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ops-agent", description="Runs tasks on this host that the manager signed.")
     parser.add_argument("--version", action="version", version=f"ops-agent {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | check-config")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | check-config | conformance")
     for name, text in (("run", "run until SIGTERM"), ("check-config", "say whether the settings are valid")):
         verb = verbs.add_parser(name, help=text)
         verb.add_argument("--config", type=Path, default=Path("/etc/ops-scaffold/agent.yaml"), help="default: %(default)s")
+    check = verbs.add_parser("conformance", help="say whether an agent, of any make, keeps docs/agent-contract.md")
+    check.add_argument("--url", default="https://127.0.0.1:9445", help="where it listens; default: %(default)s")
+    check.add_argument("--socket", type=Path, required=True, metavar="PATH", help="the daemon's socket; stop the daemon first")
+    check.add_argument("--identity", type=Path, required=True, metavar="FOLDER", help="with node.json, dispatch.key and agent.crt")
+    check.add_argument("--restart-command", default="", metavar="COMMAND", help="what restarts it; without it those checks are skipped")
     return parser
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from host.agent.conformance.run import run
+
+    return run(options.url, options.socket, options.identity, options.restart_command, lambda line: print(line, flush=True))
 
 
 def _run(settings: config.Settings) -> int:

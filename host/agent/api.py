@@ -1,14 +1,7 @@
 """The agent's REST API (A7): decode, one call of the engine, encode. Each answer is an envelope (requirements-zh 6.2).
 
-    GET  /api/v1/health                 unsigned: is it there
-    GET  /api/v1/status                 signed: figures of the agent
-    POST /api/v1/task/execute           signed; the nonce is the command's id
-    POST /api/v1/file/upload, GET …/file/download: see `file_api`
-    GET  /api/v1/task/{id}/status       signed: what the ledger says
-    GET  /api/v1/task/{id}/output       signed: what a task printed, by stream and offset, as long as it is on this host
-    POST /api/v1/task/{id}/cancel       signed; the nonce is the cancel command's own id
-
-Whether a caller may call at all is `guard`'s to say.
+Which routes there are, and of what types, stands in `operations`. Whether a caller may call at all is the `door`'s to say,
+whether a request is genuine `guard`'s.
 """
 
 from __future__ import annotations
@@ -17,8 +10,9 @@ import base64
 import logging
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields
+from ipaddress import ip_address
 from typing import Any
 
 from starlette.applications import Starlette
@@ -28,20 +22,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host import __version__
-from host.agent import bodies
+from host.agent import bodies, openapi
+from host.agent.answers import ApiError, Health, Printed, Status, Taken, TaskStatus, answer, refusal
 from host.agent.engine import Answer, Busy, Engine, NotAllowed
-from host.agent.guard import ApiError, Guard, Signed
+from host.agent.guard import Guard, Signed
 from host.agent.identity import Identity
 from host.agent.kept import KeptOutput
 from host.agent.ledger import Ledger
+from host.agent.operations import MAX_READ, OPERATIONS, CancelRequest
 from host.agent.output import STREAMS
 from host.lib.clock import Clock
 from host.wire import codec, envelope, states
+from host.wire.schema import Schema
 from host.wire.tasks import ExecuteRequest
 
 log = logging.getLogger("agent.api")
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,79}")
-MAX_READ = 1024 * 1024
+BUSY_S = 1.0
+"""What Retry-After says where there is no room for another task."""
 
 
 class Api:
@@ -55,22 +53,19 @@ class Api:
         identity: Identity,
         guard: Guard,
         heartbeat: Callable[[], dict[str, Any]],
+        schemas: Callable[[], list[Schema]],
         clock: Clock,
     ) -> None:
         self._engine, self._ledger, self._kept, self._identity, self._guard = engine, ledger, kept, identity, guard
-        self._heartbeat, self._clock = heartbeat, clock
+        self._heartbeat, self._schemas, self._clock = heartbeat, schemas, clock
 
-    def application(self, more: Sequence[Route] = ()) -> Starlette:
-        """The ASGI application, with `more` routes of other modules."""
-        routes = [
-            Route("/api/v1/health", self.health, methods=["GET"]),
-            Route("/api/v1/status", self.status, methods=["GET"]),
-            Route("/api/v1/task/execute", self.execute, methods=["POST"]),
-            Route("/api/v1/task/{id}/status", self.task_status, methods=["GET"]),
-            Route("/api/v1/task/{id}/output", self.output, methods=["GET"]),
-            Route("/api/v1/task/{id}/cancel", self.cancel, methods=["POST"]),
-            *more,
-        ]
+    def application(self, *others: object) -> Starlette:
+        """The ASGI application; `others` have the handlers of the operations that are not here."""
+
+        def handler(name: str) -> Any:
+            return next(getattr(one, name) for one in (self, *others) if hasattr(one, name))
+
+        routes = [Route(one.path, handler(one.handler), methods=[one.method]) for one in OPERATIONS]
         handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
             ApiError: self._api_error,
             NotAllowed: self._not_allowed,
@@ -83,14 +78,18 @@ class Api:
         return application
 
     async def health(self, request: Request) -> Response:
-        self._guard.local(request)
         if self._engine.stopping:
             raise ApiError(503, envelope.TASK_FAILED, "the agent is being stopped")
-        return self._answer({"status": "ok", "version": __version__})
+        return self._answer(Health("ok", __version__))
+
+    async def openapi(self, request: Request) -> Response:
+        if request.client is None or not ip_address(request.client.host).is_loopback:
+            await self._guard.fresh(request)
+        return Response(codec.dumps(openapi.document(self._schemas())), 200, {"cache-control": "no-store"}, "application/json")
 
     async def status(self, request: Request) -> Response:
-        await self._fresh(request)
-        return self._answer({**self._heartbeat(), "node_id": self._identity.node_id, "undelivered": self._ledger.outgoing.waiting})
+        await self._guard.fresh(request)
+        return self._answer(Status(**self._heartbeat(), node_id=self._identity.node_id, undelivered=self._ledger.outgoing.waiting))
 
     async def execute(self, request: Request) -> Response:
         signed = await self._guard.signed(request)
@@ -100,12 +99,12 @@ class Api:
         try:
             body = bodies.decode(ExecuteRequest, bodies.parse_object(signed.body))
             self._for_this_node(body.node_id)
-            answer = self._engine.accept(signed.nonce, body.kind, body.content, signed.expires)
+            taken = self._engine.accept(signed.nonce, body.kind, body.content, signed.expires)
         except ValueError as problem:
             raise ApiError(400, envelope.BAD_PARAMETER, str(problem)) from problem
         except Busy as problem:
-            raise ApiError(503 if self._engine.stopping else 429, envelope.TASK_FAILED, str(problem)) from problem
-        return self._accepted(signed.nonce, answer)
+            raise ApiError(503 if self._engine.stopping else 429, envelope.TASK_FAILED, str(problem), BUSY_S) from problem
+        return self._accepted(signed.nonce, taken)
 
     async def cancel(self, request: Request) -> Response:
         signed = await self._guard.signed(request)
@@ -113,20 +112,20 @@ class Api:
         if known:
             return known
         try:
-            self._for_this_node(bodies.parse_object(signed.body).get("node_id"))
+            self._for_this_node(bodies.decode(CancelRequest, bodies.parse_object(signed.body)).node_id)
         except ValueError as problem:
             raise ApiError(400, envelope.BAD_PARAMETER, str(problem)) from problem
         return self._accepted(signed.nonce, self._engine.cancel(signed.nonce, request.path_params["id"], signed.expires))
 
     async def task_status(self, request: Request) -> Response:
-        await self._fresh(request)
+        await self._guard.fresh(request)
         entry = self._ledger.find(request.path_params["id"])
         if entry is None:
             raise ApiError(404, envelope.BAD_PARAMETER, "there is no such task on this host")
-        return self._answer({name: value for name, value in asdict(entry).items() if name not in ("content", "start_ticks", "boot_id")})
+        return self._answer(TaskStatus(**{one.name: getattr(entry, one.name) for one in fields(TaskStatus)}))
 
     async def output(self, request: Request) -> Response:
-        await self._fresh(request)
+        await self._guard.fresh(request)
         query = request.query_params
         stream = query.get("stream", "stdout")
         if stream not in STREAMS:
@@ -141,12 +140,7 @@ class Api:
             raise ApiError(404, envelope.BAD_PARAMETER, "there is no output of such a task on this host")
         data, size = found
         text = base64.b64encode(data).decode("ascii")
-        return self._answer({"data": text, "offset": offset, "size": size, "done": entry.state in states.COMMAND_FINAL})
-
-    async def _fresh(self, request: Request) -> None:
-        signed = await self._guard.signed(request)
-        if signed.expired:
-            raise ApiError(401, envelope.NOT_AUTHENTICATED, signed.expired)
+        return self._answer(Printed(text, offset, size, entry.state in states.COMMAND_FINAL))
 
     def _known(self, signed: Signed) -> Response | None:
         """The answer to a command that is in the ledger; otherwise it must be fresh and its id one that we can keep."""
@@ -163,15 +157,14 @@ class Api:
         if node_id != self._identity.node_id:
             raise ApiError(403, envelope.NOT_ALLOWED, "the command is for another node")
 
-    def _accepted(self, command_id: str, answer: Answer) -> Response:
-        return self._answer({"id": command_id, "state": answer.state, "known": answer.known})
+    def _accepted(self, command_id: str, taken: Answer) -> Response:
+        return self._answer(Taken(command_id, taken.state, taken.known))
 
     def _answer(self, data: Any, status: int = 200, code: int = envelope.OK, message: str = "ok") -> Response:
-        content = codec.dumps(envelope.envelope(self._clock.now(), code, message, data))
-        return Response(content, status, {"cache-control": "no-store"}, "application/json")
+        return answer(self._clock, asdict(data) if data else None, status, code, message)
 
     async def _api_error(self, request: Request, problem: ApiError) -> Response:
-        return self._answer(None, problem.status, problem.code, problem.message)
+        return refusal(problem, self._clock)
 
     async def _not_allowed(self, request: Request, problem: NotAllowed) -> Response:
         log.warning("refused: %s", problem)

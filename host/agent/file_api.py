@@ -20,19 +20,18 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from host.agent.answers import ApiError
 from host.agent.files.copying import unchanged
 from host.agent.files.facts import mark_of, open_regular
 from host.agent.files.incoming import check_room, check_target, incoming
 from host.agent.files.places import Places
 from host.agent.files.problems import wrong
 from host.agent.files.sending import wish_of
-from host.agent.guard import ApiError, Guard
-from host.agent.nonces import Nonces
+from host.agent.guard import Guard
 from host.agent.tasks.base import TaskProblem
 from host.lib.clock import Clock
-from host.wire import codec, envelope, signing
+from host.wire import codec, envelope
 from host.wire.schema import build
 from host.wire.tasks import File
 
@@ -51,13 +50,7 @@ class FileApi:
 
     def __init__(self, guard: Guard, places: Places, policing: Policing, clock: Clock) -> None:
         self._guard, self._places, self._policing, self._clock = guard, places, policing, clock
-        self._nonces, self._busy = Nonces(clock), asyncio.Semaphore(AT_ONCE)
-
-    def routes(self) -> list[Route]:
-        return [
-            Route("/api/v1/file/upload", self.upload, methods=["POST"]),
-            Route("/api/v1/file/download", self.download, methods=["GET"]),
-        ]
+        self._busy = asyncio.Semaphore(AT_ONCE)
 
     async def upload(self, request: Request) -> Response:
         body = await self._fresh(request)
@@ -82,12 +75,9 @@ class FileApi:
         return Response(data, 200, {"cache-control": "no-store", "x-content-type-options": "nosniff", **headers}, _BYTES)
 
     async def _fresh(self, request: Request) -> bytes:
-        signed = await self._guard.signed(request, _BYTES)
-        if signed.expired:
-            raise ApiError(401, envelope.NOT_AUTHENTICATED, signed.expired)
+        signed = await self._guard.fresh(request, _BYTES)
         if len(signed.body) > MAX_CHUNK:
             raise ApiError(413, envelope.BAD_PARAMETER, f"a chunk has at most {MAX_CHUNK} bytes")
-        self._nonces.once(signed.nonce, int(request.headers[signing.TIMESTAMP]), signed.expires)
         return signed.body
 
     def _content(self, request: Request, action: str, names: tuple[str, ...]) -> File:

@@ -1,7 +1,6 @@
-"""What stands before every route of the agent's API: is the caller on this host, is the request signed.
+"""Is a request signed, is it fresh, does it come again: what stands before every route but the public ones.
 
-`Host` must be the agent's own address, so no web page can reach it under another name; a browser's
-`Origin` is refused whatever it says. Signatures are those of `host.wire.signing`.
+Signatures are those of `host.wire.signing`. Who may call at all was `door`'s to say.
 """
 
 from __future__ import annotations
@@ -11,7 +10,10 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
+from host.agent.answers import ApiError
 from host.agent.identity import Identity
+from host.agent.nonces import Nonces
+from host.agent.rates import Bucket, Rates
 from host.lib.clock import Clock
 from host.wire import envelope, signing
 
@@ -19,19 +21,12 @@ MAX_BODY_BYTES = 1024 * 1024
 BODY_WAIT_S = 10.0
 
 
-class ApiError(Exception):
-    """Becomes an envelope: HTTP status, code of `host.wire.envelope`, message."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
 @dataclass(frozen=True)
 class Signed:
     """A genuine request. `expired` says why it is too late for anything new, or is empty."""
 
     nonce: str
+    timestamp: int
     expires: int
     body: bytes
     expired: str
@@ -40,16 +35,16 @@ class Signed:
 class Guard:
     """Checks requests; raises ApiError."""
 
-    def __init__(self, identity: Identity, port: int, clock: Clock) -> None:
-        self._identity, self._clock = identity, clock
-        self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+    def __init__(self, identity: Identity, nonces: Nonces, rates: Rates, clock: Clock) -> None:
+        self._identity, self._nonces, self._rates, self._clock = identity, nonces, rates, clock
 
-    def local(self, request: Request) -> None:
-        """403 unless it was meant for this agent and does not come from a web page."""
-        if request.headers.get("host", "").lower() not in self._hosts:
-            raise ApiError(403, envelope.NOT_ALLOWED, "the Host header does not name this agent")
-        if "origin" in request.headers:
-            raise ApiError(403, envelope.NOT_ALLOWED, "requests from web pages are not allowed")
+    async def fresh(self, request: Request, kind: str = "application/json") -> Signed:
+        """A genuine request that is no command: in time, and never seen before. Raises sqlite3.Error as well."""
+        signed = await self.signed(request, kind)
+        reason = signed.expired or self._nonces.refusal(signed.nonce, signed.timestamp, signed.expires, self._clock.now())
+        if reason:
+            raise ApiError(401, envelope.NOT_AUTHENTICATED, reason)
+        return signed
 
     async def signed(self, request: Request, kind: str = "application/json") -> Signed:
         """The request, proven to come from the manager; an expired one only with `expired` set. `kind`: its content type.
@@ -57,21 +52,29 @@ class Guard:
         A command that is known already must be answered as known however late it comes again, or the
         daemon would report it as refused. So the caller looks at `expired` after its ledger.
         """
-        self.local(request)
         body = await self._body(request, kind)
         headers, now = request.headers, self._clock.now()
         if headers.get(signing.KEY_ID, self._identity.node_id) != self._identity.node_id:
-            raise ApiError(403, envelope.NOT_ALLOWED, "signed for another node")
+            raise self._not_genuine(request, 403, envelope.NOT_ALLOWED, "signed for another node")
         expired = ""
         try:
             nonce = self._verify(request, body, 0)
             if now > int(headers[signing.EXPIRES]):
                 expired = f"expired {(now - int(headers[signing.EXPIRES])) // 1000} s ago by this host's clock"
         except signing.SignatureError as problem:
-            raise ApiError(401, envelope.NOT_AUTHENTICATED, str(problem)) from problem
+            raise self._not_genuine(request, 401, envelope.NOT_AUTHENTICATED, str(problem)) from problem
         if proven := request.scope.get("ops.proven"):
             proven()
-        return Signed(nonce, int(headers[signing.EXPIRES]), body, expired)
+        bucket: Bucket | None = request.scope.get("ops.bucket")
+        if bucket and (wait := bucket.take()):
+            raise ApiError(429, envelope.TASK_FAILED, "too many requests on this connection; wait", wait)
+        return Signed(nonce, int(headers[signing.TIMESTAMP]), int(headers[signing.EXPIRES]), body, expired)
+
+    def _not_genuine(self, request: Request, status: int, code: int, message: str) -> ApiError:
+        """The answer to a signature that proves nothing. One left out was counted at the door."""
+        address = request.client.host if request.client else ""
+        wait = self._rates.stranger(address) if signing.SIGNATURE in request.headers else 0.0
+        return ApiError(429, envelope.TASK_FAILED, "too many requests; wait", wait) if wait else ApiError(status, code, message)
 
     def _verify(self, request: Request, body: bytes, now: int) -> str:
         path = request.scope.get("raw_path", b"").decode("latin-1")

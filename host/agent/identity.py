@@ -41,10 +41,18 @@ def read(work_dir: Path) -> Identity:
     return Identity(node_id, secret, folder / "agent.crt", folder / "agent.key")
 
 
-def server_context(identity: Identity) -> ssl.SSLContext:
-    """TLS 1.2 and above (S1) with the agent's own certificate. Raises AgentError D3001."""
+def server_context(identity: Identity, client_ca: str = "") -> ssl.SSLContext:
+    """TLS 1.2 and above (S1) with the agent's own certificate. `client_ca`: a PEM file; a certificate that a client shows must
+    be of it, and whether one has to be shown is the door's to say. Raises AgentError D3001."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if client_ca:
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as problem:
+            raise AgentError("D3001", f"api.client_ca: {client_ca} cannot be used ({problem})", "name a PEM file of a CA") from problem
+        context.verify_mode = ssl.CERT_OPTIONAL
     try:
         context.load_cert_chain(identity.certificate, identity.key)
     except (OSError, ssl.SSLError) as problem:

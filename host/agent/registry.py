@@ -11,7 +11,7 @@ from host.agent.config import Settings
 from host.agent.tasks.base import Task
 from host.agent.tasks.script import ScriptTask, available
 from host.wire.schema import Field, Schema, build, of
-from host.wire.tasks import KINDS, Config, File, Http, Script, Service
+from host.wire.tasks import KINDS, PLUGIN_PREFIX, Config, File, Http, Script, Service
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,28 @@ class Kind:
 
 
 class Registry:
-    """The kinds that this agent can run."""
+    """The kinds that this agent can run: those that come with it, and plugins, which come and go."""
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self._own = dict(kinds)
         self._kinds = dict(kinds)
+        self._refused: dict[str, str] = {}
+
+    def plugins(self) -> set[str]:
+        """The kinds of the plugins."""
+        return self._kinds.keys() - self._own.keys()
+
+    def set_plugins(self, kinds: Mapping[str, Kind], refused: Mapping[str, str]) -> None:
+        """From now on these are the plugins; `refused`: kind → why it is none of them."""
+        self._kinds = {**kinds, **self._own}
+        self._refused = dict(refused)
 
     def read(self, kind: str, content: Any) -> Task:
         """The task. Raises ValueError with one sentence where the kind is unknown or the content is not valid."""
         found = self._kinds.get(kind)
+        if found is None and kind.startswith(PLUGIN_PREFIX):
+            why = self._refused.get(kind) or "it is not in the plugin folder"
+            raise ValueError(f"kind: the plugin {kind[len(PLUGIN_PREFIX) :]!r} cannot be run on this host: {why}")
         if found is None:
             raise ValueError(f"kind: {kind!r} is unknown to this agent; it runs {', '.join(sorted(self._kinds))}")
         return found.make(content)

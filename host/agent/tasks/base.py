@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from host.lib.errors import HostError
 from host.wire.tasks import Limits
@@ -21,8 +21,9 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class TaskProblem(HostError):
     """The task cannot be run on this host, or failed; `str()` is the reason that the operator reads.
 
-    A2… what it needs is not there: A2001 interpreter or program, A2002 user, A2003 folder, A2004 limits
-    A3…, A5… services, A6… packages, A7… HTTP checks: the kind's own module says which. A9001: an unforeseen error.
+    A2… what it needs is not there: A2001 interpreter or program, A2002 user, A2003 folder, A2004 limits, A2005 plugin
+    A3… files, A4… configuration files, A5… services, A6… packages, A7… HTTP checks: the kind's own module says which.
+    A9001: an unforeseen error.
     """
 
 
@@ -65,3 +66,11 @@ class Work:
         """A line of the task's output, seen at once."""
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+    def progress(self, percent: float) -> None:
+        """How far it is, as a line of the task's output."""
+        self.say(f"[{percent:g} %]")
+
+    def fail(self, code: str, message: str) -> NoReturn:
+        """End the task as failed. `code` is a short word of the kind's own; `message` is what the operator reads."""
+        raise TaskProblem(code, message)

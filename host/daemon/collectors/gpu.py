@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from host.daemon.plugins.process import Job, Processes
 from host.lib.clock import Clock
+from host.lib.short_lived import Job, Processes
 from host.wire.records import Gpu
 
 log = logging.getLogger("daemon.gpu")

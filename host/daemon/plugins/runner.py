@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from host.daemon.config import Plugins
-from host.daemon.plugins import contract, folder
-from host.daemon.plugins.process import Job, Processes
+from host.daemon.plugins import contract
+from host.lib import plugin_folder as folder
 from host.lib.clock import Clock
 from host.lib.errors import CollectError
+from host.lib.short_lived import Job, Processes
 from host.wire.records import Event, PluginMetric
 
 log = logging.getLogger("daemon.plugins")

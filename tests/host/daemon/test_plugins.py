@@ -17,9 +17,10 @@ from host.daemon import config
 from host.daemon.collectors.platform import PsutilPlatform
 from host.daemon.collectors.registry import collectors
 from host.daemon.collectors.schedule import Schedule
-from host.daemon.plugins import process, runner
+from host.daemon.plugins import runner
 from host.daemon.plugins.contract import MAX_METRICS, Nonsense, read
 from host.daemon.plugins.runner import PluginRunner
+from host.lib import short_lived
 from host.lib.clock import SystemClock
 from tests.host.daemon.conftest import FakeClock
 
@@ -87,7 +88,7 @@ LONG = f"1000.{os.getpid()}"
 
 BROKEN = {
     "hangs": ("#!/bin/sh\nexec sleep 1000\n", "it did not end within 1 s"),
-    "floods": ("#!/bin/sh\nyes\n", f"it printed more than {process.MAX_OUTPUT} bytes"),
+    "floods": ("#!/bin/sh\nyes\n", f"it printed more than {short_lived.MAX_OUTPUT} bytes"),
     "moans": ("#!/bin/sh\nyes >&2\n", "it did not end within 1 s"),
     "crashes": ("#!/bin/sh\necho 'no such queue' >&2\nexit 3\n", "it ended with exit code 3: no such queue"),
     "dies": ("#!/bin/sh\nkill -11 $$\n", "it was ended by signal 11"),

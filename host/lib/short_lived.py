@@ -26,7 +26,7 @@ STUCK = "it cannot be ended: it hangs in the kernel"
 
 @dataclass(frozen=True)
 class Job:
-    """`user`: uid, gid and groups to run as; None: the daemon's own. `timeout` in seconds."""
+    """`user`: uid, gid and groups to run as; None: this process' own. `timeout` in seconds."""
 
     name: str
     command: list[str]
