@@ -37,6 +37,7 @@ from host.wire.tasks import File
 
 T = TypeVar("T")
 MAX_CHUNK = 1024 * 1024
+MAX_LIFE_MS = 600_000
 AT_ONCE = 2
 """Calls that work on the disk at the same time; the others wait, and the event loop serves meanwhile."""
 _BYTES = "application/octet-stream"
@@ -76,6 +77,8 @@ class FileApi:
 
     async def _fresh(self, request: Request) -> bytes:
         signed = await self._guard.fresh(request, _BYTES)
+        if signed.expires - signed.timestamp > MAX_LIFE_MS:
+            raise ApiError(400, envelope.BAD_PARAMETER, f"sign it to expire within {MAX_LIFE_MS // 1000} s")
         if len(signed.body) > MAX_CHUNK:
             raise ApiError(413, envelope.BAD_PARAMETER, f"a chunk has at most {MAX_CHUNK} bytes")
         return signed.body
