@@ -34,6 +34,6 @@ def run(content: Http, work: Work) -> dict[str, Any]:
         "complete": answer.complete,
         "sha256": answer.sha256,
         "tls_not_after": not_after(answer),
-        "redirects": answer.redirects,
+        "redirects": [one[:2000] for one in answer.redirects],
         "matched": True,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,8 +14,8 @@ from host.wire.tasks import Package
 
 T = TypeVar("T")
 LOOK_S = 2.0
-MAX_LISTED = 5000
-"""Packages in a result; the output has them all."""
+MAX_RESULT = 48 * 1024
+"""Bytes of rows in a result, which may have 64 KiB in all; the output has them all."""
 
 
 def carry_out(content: Package, manager: Manager, clock: Clock, say: Callable[[str], None]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def carry_out(content: Package, manager: Manager, clock: Clock, say: Callable[[s
     plan = _patiently(lambda: manager.plan(content), clock, give_up, say)
     if content.dry_run or not plan.changes:
         _say_changes(plan.changes, "would" if content.dry_run else "", say)
-        told = {"manager": manager.name, "changed": [one.told() for one in plan.changes]}
+        told = _result(manager, "changed", [one.told() for one in plan.changes])
         return {**told, "dry_run": True} if content.dry_run else told
     try:
         _patiently(lambda: manager.carry_out(plan), clock, give_up, say)
@@ -38,7 +39,7 @@ def carry_out(content: Package, manager: Manager, clock: Clock, say: Callable[[s
         raise
     changed = [_named(one, plan.changes) for one in differences(before, manager.installed())]
     _say_changes(changed, "", say)
-    return {"manager": manager.name, "changed": [one.told() for one in changed]}
+    return _result(manager, "changed", [one.told() for one in changed])
 
 
 def _patiently(do: Callable[[], T], clock: Clock, give_up: float, say: Callable[[str], None]) -> T:
@@ -68,7 +69,18 @@ def _list(content: Package, manager: Manager, clock: Clock, give_up: float, say:
         row = {"name": name, "version": installed.get(name, "")}
         rows.append({**row, "available": newer[name]} if content.upgradable else row)
         say(" ".join(rows[-1].values()))
-    return {"manager": manager.name, "count": len(rows), "packages": rows[:MAX_LISTED]}
+    return _result(manager, "packages", rows)
+
+
+def _result(manager: Manager, name: str, rows: list[dict[str, str]]) -> dict[str, Any]:
+    """`count` is of all rows; what is past the bound is in the output only, and `complete` says so."""
+    kept, size = 0, 0
+    for row in rows:
+        size += len(json.dumps(row, ensure_ascii=False).encode()) + 2
+        if size > MAX_RESULT:
+            break
+        kept += 1
+    return {"manager": manager.name, "count": len(rows), "complete": kept == len(rows), name: rows[:kept]}
 
 
 def _bare(name: str) -> str:

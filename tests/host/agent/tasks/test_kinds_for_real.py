@@ -248,6 +248,9 @@ debian = pytest.mark.skipif(not shutil.which("apt-get") or os.geteuid() != 0, re
 def test_real_apt_lists_and_simulates(tmp_path: Path) -> None:
     told = run("package", tmp_path, action="list", manager="apt", filter="bas?")
     assert [one["name"] for one in told["packages"]] == ["bash"]
+    told = run("package", tmp_path, action="list")
+    assert len(json.dumps(told)) < 64 * 1024
+    assert told["complete"] == (told["count"] == len(told["packages"]))
     assert "nosuch-package" in fails("A6001", "package", tmp_path, action="install", names=["nosuch-package"])
 
 
