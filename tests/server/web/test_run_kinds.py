@@ -58,6 +58,7 @@ def test_every_type_of_field_is_read_as_it_is_typed() -> None:
         "seed": "01FILE",
         "timeout": 60,
     }
+    assert content_of(schema, Draft(kind="plugin.backup", typed={"database": "d", "hook": "null"})) == {"database": "d", "hook": None}
     content = content_of(schema, Draft(kind="plugin.backup", typed=typed))
     assert content_of(schema, Draft(kind="plugin.backup", typed=typed_again(schema, content))) == content
 
