@@ -23,6 +23,9 @@ RADIOS = 4
 
 KEPT_MS = 12 * 3_600_000
 DRY_RUN = "dry_run"
+NOTHING = object()
+"""Not None: `null` is a value that can be meant."""
+
 _WHOLE, _DECIMAL = re.compile(r"-?[0-9]{1,18}"), re.compile(r"-?[0-9]{1,18}([.,][0-9]{1,18})?")
 _SHORT = ("text", "path", "file", "integer", "number", "select", "password")
 _LOST = "sealed: what was entered in secret fields is too old or was changed; enter it again"
@@ -152,7 +155,7 @@ def content_of(schema: Schema, draft: Draft) -> dict[str, Any]:
         except ValueError as problem:
             problems[one.name] = BadInput(f"{one.name}: {problem}", field=one.name)
             continue
-        if value is not None:
+        if value is not NOTHING:
             content[one.name] = value
     fields = {one.name: one for one in schema.fields}
     while stray := [name for name in (*content, *problems) if not _applies(fields[name], schema, content)]:
@@ -183,13 +186,13 @@ def _applies(one: Field, schema: Schema, content: Mapping[str, Any]) -> bool:
 
 
 def _value(one: Field, text: str) -> Any:
-    """None where nothing was entered and the kind's default shall count. Raises ValueError."""
+    """NOTHING where nothing was entered and the kind's default shall count. Raises ValueError."""
     if one.type == "boolean":
         return text == "1"
     if one.type in ("integer", "number"):
         plain = text.strip()
         if not plain:
-            return None
+            return NOTHING
         if one.type == "integer":
             if not _WHOLE.fullmatch(plain):
                 raise ValueError(f"{plain[:40]!r} is not a whole number")
@@ -202,9 +205,9 @@ def _value(one: Field, text: str) -> Any:
     if one.type == "map":
         return _map(text)
     if one.type == "value":
-        return _read(text) if text.strip() else None
+        return _read(text) if text.strip() else NOTHING
     if one.type == "choice":
-        return text or None
+        return text or NOTHING
     return text if one.type == "block" or one.secret else text.strip()
 
 

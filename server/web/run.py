@@ -13,12 +13,13 @@ from starlette.routing import Route
 from host.wire.schema import Schema
 from host.wire.states import OFFLINE, ONLINE, QUARANTINED
 from host.wire.tasks import KINDS, Script
-from server.auth import COMMAND_RUN, Caller
+from server.auth import COMMAND_RUN, FILE_READ, Caller
 from server.db import Row
 from server.door import Door
 from server.errors import BadInput, OpsError
 from server.service.commands import MAX_NODES
 from server.service.contents import readable, withheld
+from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
 from server.services import Services
 from server.web import contents, forms, session
@@ -28,6 +29,9 @@ from server.web.session import Form
 
 OFFERED = 200
 """Nodes to choose from on the page itself; for more there is the list of nodes with its filter."""
+
+STORED = 100
+"""The newest files of the manager's store, to choose from; of others the id can be entered."""
 
 _TO_KIND = "kind:"
 
@@ -64,6 +68,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         schema = kinds.get(draft.kind) or kinds.get(Script.KIND) or BUILTIN[Script.KIND]
         own, limits, timeout = forms.rows(schema, draft, pages.language(request).gettext)
         fields = {one.name for one in schema.fields}
+        files = caller.may(FILE_READ) and any(one.type == "file" for one in schema.fields)
+        stored = (await services.files.page(STORED, 0)).rows if files else []
         values: dict[str, Any] = {
             "draft": draft,
             "kinds": list(kinds.values()),
@@ -76,6 +82,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "try_only": forms.only_of(schema, forms.DRY_RUN),
             "others": {name: text for name, text in draft.typed.items() if name not in fields},
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
+            "stored": [row for row in stored if row["state"] == READY],
             "chosen": chosen,
             "offered": nodes[: max(OFFERED, len(chosen))],
             "total": len(nodes),

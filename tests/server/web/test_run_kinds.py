@@ -58,6 +58,7 @@ def test_every_type_of_field_is_read_as_it_is_typed() -> None:
         "seed": "01FILE",
         "timeout": 60,
     }
+    assert content_of(schema, Draft(kind="plugin.backup", typed={"database": "d", "hook": "null"})) == {"database": "d", "hook": None}
     content = content_of(schema, Draft(kind="plugin.backup", typed=typed))
     assert content_of(schema, Draft(kind="plugin.backup", typed=typed_again(schema, content))) == content
 
@@ -247,3 +248,18 @@ def test_a_long_form_keeps_what_belongs_together() -> None:
     assert [place.field.name for place in limits] == ["nice"]
     assert timeout is not None
     assert "dry_run" not in {place.field.name for row in own for place in row}
+
+
+async def test_files_of_the_store_are_offered_where_a_field_takes_one(visit: Visitor, manager: Manager) -> None:
+    files, now = manager.services.files, manager.time()
+    row = await files.create(manager.admin, "seed <b>.sql", 4, now)
+    unfinished = await files.create(manager.admin, "half.sql", 4, now)
+    await files.put(row["id"], 0, b"data", now)
+    await files.finish(manager.admin, row["id"], "", now)
+    node = await node_that_told(manager, EVERY)
+    await visit.sign_in("admin")
+    text = (await visit.get(f"/run?node={node.id}&kind=plugin.backup")).text
+    assert f'<option value="{row["id"]}">seed &lt;b&gt;.sql, 4 B</option>' in text
+    assert unfinished["id"] not in text
+    assert 'list="stored"' in text
+    assert 'list="stored"' not in (await visit.get(f"/run?node={node.id}&kind=script")).text
