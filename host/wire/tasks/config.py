@@ -36,7 +36,13 @@ class Config(Limits):
     )
     value: object = field(
         default=None,
-        metadata=fact("Value", "Text, number, true, false, null, or JSON.", type="value", required=True, only={"action": ["set"]}),
+        metadata=fact(
+            "Value",
+            "Text, number, true, false, null, or JSON.",
+            type="value",
+            required=True,
+            only={"action": ["set"], "secret_value": [""]},
+        ),
     )
     secret_value: str = field(
         default="", metadata=fact("Secret value", "Instead of the value: never shown.", secret=True, only={"action": ["set"]})
@@ -82,8 +88,6 @@ class Config(Limits):
             raise ValueError("file: a NUL byte cannot be part of a path or an argument")
         if self.action in ("set", "remove") and not self.path and not (self.action == "set" and self.after):
             raise ValueError("path: is missing; it names what is to be changed")
-        if self.action == "set" and self.secret_value and self.value not in (None, ""):
-            raise ValueError("secret_value: goes only without a value; give one of the two")
         if not 3 <= len(self.mode) <= 4 or not set(self.mode) <= set("01234567"):
             raise ValueError(f"mode: {self.mode[:16]!r} is not octal like 0644")
         if "/" in self.backup:

@@ -230,12 +230,10 @@ def test_old_and_new_secrets_are_neither_said_nor_told(here: Here, name: str, be
 
 def test_a_value_given_as_secret_is_shown_nowhere_whatever_its_key_is_called(here: Here) -> None:
     file = here.write("a.yaml", "plain: x\n")
-    result = here.run("a.yaml", "set", path="plain", value=None, secret_value='can"ary-77')
+    result = here.run("a.yaml", "set", path="plain", secret_value='can"ary-77')
     assert "can" in file.read_text()
     assert "ary-77" not in json.dumps(result) + here.said
-    problem = here.problem(
-        "a.yaml", "set", path="plain", value=None, secret_value="canary-88", validate=["/bin/sh", "-c", "cat $0; exit 3", "{}"]
-    )
+    problem = here.problem("a.yaml", "set", path="plain", secret_value="canary-88", validate=["/bin/sh", "-c", "cat $0; exit 3", "{}"])
     assert problem.code == "A4014"
     assert "canary-88" not in str(problem)
 
@@ -436,7 +434,10 @@ def test_a_policy_that_refuses_scripts_refuses_a_configuration_with_a_check(tmp_
         ({"action": "chmod", "file": "/a.yaml"}, "action: 'chmod' is unknown"),
         ({"action": "read", "file": "/a.yaml", "value": 1}, "value: goes only with action set"),
         ({"action": "read", "file": "/a.yaml", "dry_run": True}, "dry_run: goes only with"),
-        ({"action": "set", "file": "/a.yaml", "path": "a", "value": 1, "secret_value": "x"}, "secret_value: goes only without"),
+        (
+            {"action": "set", "file": "/a.yaml", "path": "a", "value": 1, "secret_value": "x"},
+            "value: goes only with action set and secret_value ",
+        ),
         ({"action": "set", "file": "/a.yaml", "path": "a", "value": 1, "mode": "abc"}, "mode: 'abc' is not octal"),
         (
             {"action": "set", "file": "/a.yaml", "path": "a", "value": 1, "validate": ["nginx", "-t"]},
