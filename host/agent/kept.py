@@ -41,6 +41,15 @@ class KeptOutput:
                 os.close(descriptor)
         return None
 
+    def ended(self, command_id: str, stream: str) -> int | None:
+        """An open file with all that is kept of a task that has ended; None: nothing is."""
+        if not _ID.fullmatch(command_id) or command_id.startswith("."):
+            return None
+        try:
+            return os.open(self.folder / command_id / stream, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+
     def prune(self, before: int) -> None:
         """Remove what is older than `before` (UTC ms), then the oldest until the rest is within the bound."""
         if not self.folder.is_dir():

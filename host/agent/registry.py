@@ -11,7 +11,7 @@ from host.agent.config import Settings
 from host.agent.tasks.base import Task
 from host.agent.tasks.script import ScriptTask, available
 from host.wire.schema import Field, Schema, build, of
-from host.wire.tasks import KINDS, PLUGIN_PREFIX, Config, File, Http, Script, Service
+from host.wire.tasks import KINDS, PLUGIN_PREFIX, Config, File, Http, Output, Script, Service
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,9 @@ def _settings_of(kind: str, settings: Settings) -> dict[str, Any]:
     if kind == Config.KIND:
         kept = {"backups": str(settings.work_dir / "backups"), "keep_backups": settings.configs.keep_backups}
         return {name: value for name, value in file_settings(settings).items() if name != "socket"} | kept
+    if kind == Output.KIND:
+        folders = {name: str(settings.work_dir / name) for name in ("spool", "kept")}
+        return folders | {"socket": file_settings(settings)["socket"]}
     sections: dict[str, Any] = {Service.KIND: settings.services, Http.KIND: settings.http}
     return asdict(sections[kind]) if kind in sections else {}
 

@@ -17,7 +17,7 @@ from server.door import Door
 from server.services import Services
 from server.streams import file_answer
 
-_SHOWN = ("id", "name", "state", "size", "stored", "sha256", "node_id", "created_by", "created_at", "used_at")
+_SHOWN = ("id", "name", "state", "size", "received", "sha256", "node_id", "created_by", "created_at", "used_at")
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):

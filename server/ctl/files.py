@@ -46,7 +46,7 @@ def put(file: Path, name: str, resume: str, as_json: bool) -> int:
             if item["size"] != size:
                 raise Usage(f"{resume}: was begun with {item['size']} bytes, and {file} has {size}")
             try:
-                _send(client, stream, item["id"], item["stored"], size)
+                _send(client, stream, item["id"], item["received"], size)
             except (KeyboardInterrupt, Unreachable) as problem:
                 show.say(f"not finished; go on with: opsctl files put --resume {item['id']} {file}")
                 if isinstance(problem, KeyboardInterrupt):
@@ -71,7 +71,7 @@ def get(file: str, to: Path | None, force: bool) -> int:
     client = connect()
     item = _find(client, file)
     if item["state"] != "ready":
-        raise Problem(f"{item['name']} is not whole yet: {item['stored']} bytes are stored")
+        raise Problem(f"{item['name']} is not whole yet: {item['received']} bytes are stored")
     if to == Path("-"):
         for data in _fetch(client, item, 0):
             sys.stdout.buffer.write(data)

@@ -15,7 +15,7 @@ from typing import Any
 from host.wire.messages import FilePart, FileRead, FileStored, FileWrite
 from host.wire.protocol import FILE_CHUNK_BYTES
 from host.wire.schema import Schema
-from host.wire.tasks.file import receives
+from host.wire.tasks import received_name
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NotAllowed
@@ -42,8 +42,9 @@ class CommandFiles:
     ) -> dict[str, Prepared]:
         """Each node's content: files that it names are there and whole; a file to fill is made. Raises BadInput naming the field."""
         names = [one.name for one in schema.fields if one.type == "file"]
-        if receives(schema.kind, content):
-            return {node_id: await self._to_fill(session, caller, content, node_id, now) for node_id in nodes}
+        name = received_name(schema.kind, content)
+        if name is not None:
+            return {node_id: await self._to_fill(session, caller, content, name, node_id, now) for node_id in nodes}
         wanted = {name: str(content[name]) for name in names if content.get(name)}
         if not wanted:
             return {node_id: Prepared(dict(content)) for node_id in nodes}
@@ -64,6 +65,11 @@ class CommandFiles:
         for file_id, direction in prepared.files.items():
             row = {"command_id": command_id, "file_id": file_id, "node_id": node_id, "direction": direction}
             await session.execute(self._q.link, row)
+
+    async def filled_by(self, command_id: str) -> str:
+        """The id of the whole file that a command's host has sent; "" when there is none."""
+        row = await self._db.row(self._q.filled_by, {"command_id": command_id})
+        return str(row["id"]) if row else ""
 
     async def read(self, caller: Caller, file_id: str, wanted: FileRead, now: int) -> FilePart:
         """Raises NotAllowed for a file that is not of one of the node's own unfinished commands; BadInput."""
@@ -96,13 +102,13 @@ class CommandFiles:
             raise Conflict("what arrived has another SHA-256; the file was removed")
         return FileStored(stored, True)
 
-    async def _to_fill(self, session: Session, caller: Caller, content: Mapping[str, Any], node_id: str, now: int) -> Prepared:
+    async def _to_fill(self, session: Session, caller: Caller, content: Mapping[str, Any], name: str, node_id: str, now: int) -> Prepared:
         if content.get("file"):
             raise BadInput("file: leave it empty; the manager makes the file that the host fills", field="file")
         if content.get("dry_run"):
             # It sends nothing; the id is there because the kind asks for one.
             return Prepared({**content, "file": new_id(now)})
-        row: Row = {"id": new_id(now), "name": clean_name(str(content.get("path", ""))), "size": None, "node_id": node_id}
+        row: Row = {"id": new_id(now), "name": clean_name(name), "size": None, "node_id": node_id}
         await session.execute(self._q.insert, row | {"created_by": caller.id, "now": now})
         return Prepared({**content, "file": row["id"]}, {row["id"]: WRITE})
 

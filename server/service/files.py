@@ -157,7 +157,7 @@ class Files:
 
     async def grow(self, session: Session, row: Row, offset: int, total: int, data: bytes, now: int) -> int:
         """Add bytes in the running transaction; how many are stored then. Raises BadInput, Conflict."""
-        stored, size = int(row["stored"]), row["size"]
+        stored, size = int(row["received"]), row["size"]
         if row["state"] != RECEIVING:
             if offset + len(data) <= stored:
                 return stored
@@ -196,8 +196,8 @@ class Files:
 
     async def _whole(self, row: Row) -> str:
         """The SHA-256 of all bytes. Raises Conflict where some are missing."""
-        if row["stored"] != row["size"]:
-            raise Conflict(f"{row['stored']} of {row['size']} bytes are stored; put the rest first")
+        if row["received"] != row["size"]:
+            raise Conflict(f"{row['received']} of {row['size']} bytes are stored; put the rest first")
         digest, size = hashlib.sha256(), 0
         async for part in self.parts(row["id"], 0, row["size"]):
             digest.update(part)

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from host.wire.orders import CONFIGURE, DIAGNOSE
 from host.wire.protocol import DAEMON_PREFIX
 from host.wire.states import COMMAND, COMMAND_FINAL
-from host.wire.tasks import KINDS
-from server.auth import COMMAND_CANCEL, COMMAND_READ, Caller
+from host.wire.tasks import KINDS, Output
+from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Row
 from server.door import Door
 from server.service.contents import withheld
@@ -93,6 +93,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "result": returned,
             "dry": dry,
             "changes": lines,
+            "stored": await services.command_files.filled_by(command["id"]),
         }
 
     async def download(request: Request, caller: Caller) -> Response:
@@ -109,11 +110,19 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         await services.commands.cancel(caller, request.path_params["id"], services.clock())
         return RedirectResponse(f"/commands/{request.path_params['id']}?notice=canceled", 303)
 
+    async def whole(request: Request, caller: Caller) -> Response:
+        """Have the host send all that a task printed; its own page shows how that goes."""
+        command, stream = await services.commands.get(request.path_params["id"]), (await session.form_of(request)).get("stream", "stdout")
+        content = {"command": command["id"], "stream": stream}
+        done = await services.commands.run(caller, [command["node_id"]], Output.KIND, content, "", services.clock())
+        return RedirectResponse(f"/commands/{done.commands[command['node_id']]}", 303)
+
     return [
         door.route("/commands", history, COMMAND_READ),
         door.route("/commands/{id}", show, COMMAND_READ),
         door.route("/commands/{id}/output", output, COMMAND_READ),
         door.route("/commands/{id}/output/{stream}", download, COMMAND_READ),
+        door.route("/commands/{id}/whole", whole, COMMAND_RUN, ["POST"]),
         door.route("/commands/{id}/cancel", cancel, COMMAND_CANCEL, ["POST"]),
     ]
 

@@ -1,5 +1,5 @@
 -- The manager's store of files for tasks: what people put here for hosts, and what hosts send.
--- Bytes are rows of their own, so that every manager has them. `stored` bytes are there, from the first on without a gap;
+-- Bytes are rows of their own, so that every manager has them. `received` bytes are there, from the first on without a gap;
 -- `size` is not known before a host has begun to send. `sha256` is empty until the file is whole.
 
 CREATE TABLE files (
@@ -7,7 +7,7 @@ CREATE TABLE files (
   name VARCHAR(190) NOT NULL,
   state VARCHAR(16) NOT NULL,
   size BIGINT,
-  stored BIGINT NOT NULL,
+  received BIGINT NOT NULL,
   sha256 CHAR(64) NOT NULL,
   node_id CHAR(26),
   created_by CHAR(26) NOT NULL,

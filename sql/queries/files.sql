@@ -1,5 +1,5 @@
 -- name: insert
-INSERT INTO files (id, name, state, size, stored, sha256, node_id, created_by, created_at, used_at)
+INSERT INTO files (id, name, state, size, received, sha256, node_id, created_by, created_at, used_at)
 VALUES (:id, :name, 'receiving', :size, 0, '', :node_id, :created_by, :now, :now);
 
 -- name: by_id
@@ -20,10 +20,10 @@ WHERE f.state <> 'deleted' ORDER BY f.created_at DESC, f.id DESC LIMIT :limit OF
 SELECT COUNT(*) AS total FROM files WHERE state <> 'deleted';
 
 -- name: occupied
-SELECT COALESCE(SUM(CASE WHEN state = 'receiving' AND size > stored THEN size ELSE stored END), 0) AS bytes FROM files;
+SELECT COALESCE(SUM(CASE WHEN state = 'receiving' AND size > received THEN size ELSE received END), 0) AS bytes FROM files;
 
 -- name: grow
-UPDATE files SET stored = :after, size = :size, used_at = :now WHERE id = :id AND stored = :before AND state = 'receiving';
+UPDATE files SET received = :after, size = :size, used_at = :now WHERE id = :id AND received = :before AND state = 'receiving';
 
 -- name: insert_chunk
 INSERT INTO file_chunks (file_id, start_offset, size, data) VALUES (:file_id, :start_offset, :size, :data);
@@ -35,7 +35,7 @@ ORDER BY start_offset LIMIT :limit;
 
 -- name: finish
 UPDATE files SET state = 'ready', sha256 = :sha256, used_at = :now
-WHERE id = :id AND state = 'receiving' AND stored = :size AND size = :size;
+WHERE id = :id AND state = 'receiving' AND received = :size AND size = :size;
 
 -- name: use
 UPDATE files SET used_at = :now WHERE id IN (:ids*) AND state <> 'deleted' AND used_at < :now;
@@ -74,3 +74,7 @@ DELETE FROM command_files WHERE file_id = :id;
 
 -- name: delete
 DELETE FROM files WHERE id = :id AND state = 'deleted';
+
+-- name: filled_by
+SELECT f.id FROM command_files c JOIN files f ON f.id = c.file_id
+WHERE c.command_id = :command_id AND c.direction = 'write' AND f.state = 'ready';

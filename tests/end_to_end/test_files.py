@@ -79,3 +79,19 @@ def test_another_nodes_certificate_gets_nothing(stack: Stack) -> None:
         timeout=10,
     )
     assert (answer.status_code, answer.json()["code"]) == (403, 1003)
+
+
+def test_what_a_command_printed_past_its_limit_is_fetched_whole(stack: Stack) -> None:
+    command_id = stack.run("seq 1 200000; echo oops >&2", output_limit=1000)
+    command, text = stack.finish(command_id)
+    whole = b"".join(b"%d\n" % number for number in range(1, 200_001))
+    assert (command["state"], command["truncated"], command["stdout_bytes"]) == ("succeeded", True, len(whole))
+    assert len(text) <= 1000
+    for stream, data in (("stdout", whole), ("stderr", b"oops\n")):
+        body = {"nodes": [stack.node_id], "type": "output", "content": {"command": command_id, "stream": stream}}
+        sent, text = stack.finish(stack.api("POST", "/commands", body)["commands"][stack.node_id])
+        assert sent["state"] == "succeeded", (sent["reason"], text)
+        assert call(stack, "GET", f"/files/{sent['result']['file']}/content") == data
+    body["content"]["command"] = "unknown"
+    refused, _ = stack.finish(stack.api("POST", "/commands", body)["commands"][stack.node_id])
+    assert (refused["state"], refused["reason"][:5]) == ("failed", "A2006")

@@ -76,6 +76,21 @@ def _would(place: Place, replaced: os.stat_result | None, data: bytes | None, si
     return {"dry_run": True, "size": size, "sha256": sha256, "replaced": replaced is not None, "diff": diff, **before}
 
 
+def send(handle: int, found: os.stat_result, path: str, file_id: str, transfer: Transfer) -> tuple[str, int]:
+    """An open file into the store: its SHA-256 and size. Raises TaskProblem; the stored file is then not finished, and goes."""
+    sent = 0
+
+    def pass_on(data: bytes) -> None:
+        nonlocal sent
+        transfer.write(file_id, sent, found.st_size, data)
+        sent += len(data)
+
+    sha256, size = pour(handle, found, path, pass_on)
+    # Only now is it whole: a source that changed has not come so far.
+    transfer.write(file_id, size, size, b"", sha256)
+    return sha256, size
+
+
 def download(content: File, places: Places, transfer: Transfer, say: Say) -> dict[str, Any]:
     """Raises TaskProblem; the stored file is then not finished, and goes."""
     with places.at(content.path) as place:
@@ -84,16 +99,7 @@ def download(content: File, places: Places, transfer: Transfer, say: Say) -> dic
             if content.dry_run:
                 say(f"would send {place.path}: {found.st_size} bytes")
                 return {"dry_run": True, **told(found)}
-            sent = 0
-
-            def send(data: bytes) -> None:
-                nonlocal sent
-                transfer.write(content.file, sent, found.st_size, data)
-                sent += len(data)
-
-            sha256, size = pour(handle, found, place.path, send)
-            # Only now is it whole: a source that changed has not come so far.
-            transfer.write(content.file, size, size, b"", sha256)
+            sha256, size = send(handle, found, place.path, content.file, transfer)
         finally:
             os.close(handle)
         say(f"sent {place.path}: {size} bytes, SHA-256 {sha256}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from host.wire.schema import fact
 from host.wire.tasks.limits import Limits
@@ -64,8 +63,3 @@ class File(Limits):
             raise ValueError(f"mode: {self.mode[:16]!r} is not three or four octal digits like 0644")
         if "\0" in self.owner + self.group:
             raise ValueError("owner: a NUL byte cannot be part of it")
-
-
-def receives(kind: str, content: Mapping[str, Any]) -> bool:
-    """Whether the host sends a file that the manager has to make room for."""
-    return kind == File.KIND and content.get("action") == "download"
