@@ -39,6 +39,8 @@ class Rules:
 
 @dataclass(frozen=True)
 class Rulebook:
+    """The whole file."""
+
     refuse: Rules = field(default_factory=Rules)
     only: Rules = field(default_factory=Rules)
 

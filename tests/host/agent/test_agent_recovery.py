@@ -249,11 +249,17 @@ def test_output_past_the_backlog_is_cut_but_results_never_are(make_agent: Maker)
     it = make_agent(tasks={"max_backlog_bytes": 65536})
     it.start()
     commands = [it.run("head -c 200000 /dev/zero") for _ in range(2)]
-    deadline = time.monotonic() + 5
-    for command in commands:
+
+    def until_ended(command: str) -> None:
+        deadline = time.monotonic() + 10
         while it.get(f"/api/v1/task/{command}/status")[1]["data"]["state"] != "succeeded":
             assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    for command in commands:
+        until_ended(command)
     after = it.run("echo no room")
+    until_ended(after)
     it.daemon.start()
     ends = [it.daemon.ended(command) for command in (*commands, after)]
     assert [end["state"] for end in ends] == ["succeeded"] * 3

@@ -53,9 +53,10 @@ def test_every_type_of_field_arrives_as_it_was_meant(ada: Opsctl, host: Host, tm
     secret, settings = tmp_path / "password", tmp_path / "settings"
     secret.write_text("s3cret\n")
     settings.write_text("ssl-key=a=b\nhost=db\n")
+    seed = ada("files", "put", str(settings)).out.decode().strip()
     arguments = ["--engine", "mysql", "--database", "orders", "--no-compress", "--share", "0.5", "--zone", "b", "--dry-run"]
     arguments += ["--tables", "a b", "--tables", "c", "--labels", "tier=gold", "--labels", "x=", "--hook", '{"url": 1}', "--timeout", "2m"]
-    arguments += ["--set-file", f"password={secret}", "--set-file", "settings=-", "--set", "seed=123", "--name", "Nightly"]
+    arguments += ["--set-file", f"password={secret}", "--set-file", "settings=-", "--set", f"seed={seed}", "--name", "Nightly"]
     given = ada("task", "plugin.backup", "tasks-1", *arguments, "--no-wait", stdin=settings.read_bytes())
     assert given.code == 0, given.err
     command_id = given.out.decode().strip()
@@ -72,7 +73,7 @@ def test_every_type_of_field_arrives_as_it_was_meant(ada: Opsctl, host: Host, tm
         "timeout": 120,
         "password": "s3cret",
         "settings": {"ssl-key": "a=b", "host": "db"},
-        "seed": "123",
+        "seed": seed,
     }
     assert "Nightly" in ada.here("commands", "--node", "tasks-1").out.decode()
 
@@ -119,7 +120,7 @@ def test_kinds_are_listed_with_what_was_refused(ada: Opsctl, vic: Opsctl, host: 
         (["plugin.backup", "tasks-1", "--engine", "oracle"], 2, "'oracle' is not one of"),
         (
             ["plugin.backup", "tasks-1", "--engine", "mysql", "--database", "d", "--level", "0"],
-            1,
+            2,
             "content.level: 0 is not between 1 and 9",
         ),
         (["plugin.backup", "tasks-1", "--set", "colour=red"], 2, "there is no field 'colour'"),
