@@ -23,6 +23,7 @@ from server.service.output import Output
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
+from server.service.records import Teller
 from server.service.reports import Reports
 from server.wakeups import Wakeups
 
@@ -76,7 +77,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        reports=Reports(db, commands, kinds, output, metrics, wakeups),
+        reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from host.wire.records import Sample
 from server.db import Db, Row, Session
+from server.service import samples
 
 LATEST_MS = 900_000
 NEWEST_MS = 180_000
@@ -19,35 +17,6 @@ PLUGIN_POINTS = 20_000
 class Metrics:
     def __init__(self, db: Db) -> None:
         self._db, self._q = db, db.q.metrics
-
-    def row(self, node_id: str, epoch: int, seq: int, at: int, sample: Sample) -> Row:
-        """The table's row for one sample: headline figures, and the whole as compact JSON."""
-        nics = sample.nics or []
-        rx = [nic.rx_rate for nic in nics if nic.rx_rate is not None]
-        tx = [nic.tx_rate for nic in nics if nic.tx_rate is not None]
-        whole = {name: value for name, value in asdict(sample).items() if value is not None}
-        return {
-            "node_id": node_id,
-            "at": at,
-            "epoch": epoch,
-            "seq": seq,
-            "cpu_usage": sample.cpu.percent if sample.cpu else None,
-            "memory_usage": sample.memory.percent if sample.memory else None,
-            "disk_usage": max((disk.percent for disk in sample.disks), default=None) if sample.disks else None,
-            "load_1": sample.load[0] if sample.load else None,
-            "network_rx": sum(rx) if rx else None,
-            "network_tx": sum(tx) if tx else None,
-            "detail": json.dumps(whole, ensure_ascii=False, separators=(",", ":")),
-        }
-
-    def plugin_rows(self, node_id: str, epoch: int, seq: int, at: int, sample: Sample) -> list[Row]:
-        """A row for each value that a plugin brought; the last one counts where a plugin names one twice."""
-        place = {"node_id": node_id, "epoch": epoch, "seq": seq, "at": at}
-        rows = {}
-        for metric in sample.plugins or []:
-            names = {"plugin": metric.plugin[:64], "name": metric.name[:64]}
-            rows[(metric.plugin, metric.name)] = place | names | {"value": metric.value, "unit": metric.unit[:32]}
-        return list(rows.values())
 
     async def plugin_series(self, node_id: str, since: int, until: int, step: int = 1) -> list[Row]:
         """Values of plugins between two times, by plugin, name and time; at most PLUGIN_POINTS. `step` as for `series`."""
@@ -84,8 +53,9 @@ class Metrics:
         `at` is the newest sample's time. Empty when nothing is as new as that."""
         picture: dict[str, Any] = {}
         for row in await self._db.rows(self._q.latest, {"node_id": node_id, "since": now - LATEST_MS}):
-            picture = {**json.loads(row["detail"]), **picture}
+            picture = {**samples.stored(row["detail"]), **picture}
             picture.setdefault("at", row["at"])
+            picture.setdefault("failed", {})
         return picture
 
     async def forget(self, before: int) -> int:
