@@ -49,6 +49,10 @@ class Config:
     """Seconds a command may wait for its host before it expires."""
     metrics_days: int = 30
     """How long raw samples, hosts' log lines and events are kept."""
+    rollup_days: int = 90
+    """How long means of 5 minutes are kept: a quarter, to compare months."""
+    rollup_hour_days: int = 730
+    """How long means of an hour, and the fleet's minutes, are kept: two years, to see the last one beside this one."""
     file_days: int = 7
     """How long a file of the store is kept after its last use."""
     file_max_bytes: int = 2 * 1024**3
@@ -109,7 +113,17 @@ def _check(config: Config) -> None:
         raise ConfigError(f"log_level: {config.log_level!r} is unknown; use one of {', '.join(LOG_LEVELS)}")
     if not 1 <= config.poll_wait <= 60 or config.offline_after < config.poll_wait + 5:
         raise ConfigError("poll_wait must be 1 to 60 seconds, and offline_after at least 5 seconds more")
-    for name in ("certificate_days", "session_hours", "command_ttl", "metrics_days", "pool_open", "pool_idle", *_FILE_LIMITS):
+    for name in (
+        "certificate_days",
+        "session_hours",
+        "command_ttl",
+        "metrics_days",
+        "rollup_days",
+        "rollup_hour_days",
+        "pool_open",
+        "pool_idle",
+        *_FILE_LIMITS,
+    ):
         if getattr(config, name) < 1:
             raise ConfigError(f"{name}: must be at least 1")
     if not config.public_names:

@@ -25,6 +25,7 @@ from server.service.polls import Polls
 from server.service.presence import Presence
 from server.service.records import Teller
 from server.service.reports import Reports
+from server.service.rollups import Rollups
 from server.wakeups import Wakeups
 
 
@@ -44,6 +45,7 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    rollups: Rollups
     reports: Reports
     polls: Polls
     files: Files
@@ -77,6 +79,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        rollups=Rollups(db),
         reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,

@@ -7,12 +7,12 @@ import logging
 import random
 from types import ModuleType
 
-from server.loops import checkpoint, commands, files, presence, retention, wakes
+from server.loops import checkpoint, commands, files, presence, retention, rollups, wakes
 from server.services import Services
 
 log = logging.getLogger("server.loops")
 
-LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, retention, files)
+LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, rollups, retention, files)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:

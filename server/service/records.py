@@ -28,6 +28,7 @@ from server.service.kinds import Kinds as KindsService
 from server.service.kinds import deeper
 from server.service.nodes import CONFIGURATION_EVENT
 from server.service.output import Output as OutputService
+from server.service.rollups import due_hour
 from server.wakeups import execution
 
 log = logging.getLogger("server.reports")
@@ -47,7 +48,7 @@ MAX_RESULT_BYTES, MAX_RESULT_DEPTH = 65_536, 32
 MAX_COUNT = 2**53
 """Larger numbers are none: no column holds them, and JSON readers do not agree on them."""
 
-SAMPLE, PLUGIN, LOG, EVENT, DROP = "sample", "plugin", "log", "event", "drop"
+SAMPLE, PLUGIN, LOG, EVENT, DROP, DUE = "sample", "plugin", "log", "event", "drop", "due"
 UNUSABLE, IMPOSSIBLE, WRONG_TIME = "record.unusable", "sample.impossible", "sample.time"
 
 _DECODE: dict[str, Callable[[Any], Any]] = {kind: msgspec.json.Decoder(body).decode for kind, body in BODY_OF.items()}
@@ -125,6 +126,9 @@ def _sample(place: Row, body: bytes | msgspec.Raw, now: int, oldest: int) -> lis
     if place["at"] > now + AHEAD_MS or place["at"] < oldest:
         return [*rows, event(place | {"at": now}, WRONG_TIME, _wrong_time(place["at"], now))]
     rows.append((SAMPLE, samples.row(place, sample, detail)))
+    hour = due_hour(place["at"], now)
+    if hour is not None:
+        rows.append((DUE, {"node_id": place["node_id"], "at": hour}))
     if sample.plugins:
         rows += [(PLUGIN, row) for row in samples.plugin_rows(place, sample)]
     return rows
@@ -172,11 +176,18 @@ class Tables:
             LOG: reports.log,
             EVENT: reports.event,
             DROP: reports.drop,
+            DUE: db.q.rollups.due,
         }
+        self._due: set[tuple[str, int]] = set()
         self._rows: dict[str, list[Row]] = {table: [] for table in self._insert}
 
     def add(self, rows: Sequence[tuple[str, Row]]) -> None:
         for table, row in rows:
+            if table == DUE:
+                hour = (row["node_id"], row["at"])
+                if hour in self._due:
+                    continue
+                self._due.add(hour)
             self._rows[table].append(row)
 
     async def write(self, session: Session, careful: bool) -> None:
