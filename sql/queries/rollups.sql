@@ -25,7 +25,7 @@ SELECT m.node_id, :tier, m.at - m.at % :tier,
   AVG(m.load_1), MIN(m.load_1), MAX(m.load_1), COUNT(m.load_1),
   AVG(m.network_rx), MIN(m.network_rx), MAX(m.network_rx), COUNT(m.network_rx),
   AVG(m.network_tx), MIN(m.network_tx), MAX(m.network_tx), COUNT(m.network_tx)
-FROM nodes n JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AND m.at < :until
+FROM nodes n CROSS JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AND m.at < :until
 GROUP BY m.node_id, m.at - m.at % :tier;
 
 -- name: roll_node
@@ -85,7 +85,7 @@ GROUP BY plugin, name, at - at % :step ORDER BY plugin, name, 3 LIMIT :limit;
 -- name: minutes
 SELECT m.node_id, m.at - m.at % 60000 AS minute, AVG(m.cpu_usage) AS cpu_usage, AVG(m.memory_usage) AS memory_usage,
   AVG(m.disk_usage) AS disk_usage
-FROM nodes n JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AND m.at < :until
+FROM nodes n CROSS JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AND m.at < :until
 GROUP BY m.node_id, m.at - m.at % 60000;
 
 -- name: fleet_minute
