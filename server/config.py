@@ -18,6 +18,7 @@ import yaml
 from server.errors import ConfigError
 
 _FILE_LIMITS = ("file_days", "file_max_bytes", "files_max_bytes")
+METRICS_ACCESS = ("token", "loopback")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -63,6 +64,8 @@ class Config:
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10
     """Connections to MySQL kept open (requirements 5.2.3)."""
+    metrics_access: str = "token"
+    """Who may read `/metrics`: `token`, or `loopback`: also whoever asks from this machine, past any proxy, without one."""
     log_level: str = "info"
 
     @property
@@ -109,6 +112,8 @@ def _check(config: Config) -> None:
     address(config.node_listen, "node_listen")
     if not config.web_tls and not _is_loopback(host):
         raise ConfigError(f"web_tls: false is allowed on loopback only, web_listen is {config.web_listen}; use 127.0.0.1 or switch TLS on")
+    if config.metrics_access not in METRICS_ACCESS:
+        raise ConfigError(f"metrics_access: {config.metrics_access!r} is unknown; use one of {', '.join(METRICS_ACCESS)}")
     if config.log_level not in LOG_LEVELS:
         raise ConfigError(f"log_level: {config.log_level!r} is unknown; use one of {', '.join(LOG_LEVELS)}")
     if not 1 <= config.poll_wait <= 60 or config.offline_after < config.poll_wait + 5:

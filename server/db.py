@@ -231,6 +231,13 @@ class Db:
         finally:
             await connection.__aexit__(None, None, None)
 
+    def connections(self) -> dict[str, int]:
+        """How many connections are open, and how many of them nobody uses now."""
+        if self._mysql is None:
+            return {"open": len(self._held), "idle": len(self._held) - self._write_lock.locked() - self._read_lock.locked()}
+        pool = self._mysql._backend._pool
+        return {"open": pool.size, "idle": pool.freesize}
+
     async def rows(self, query: Query, params: Params = {}) -> list[Row]:
         """All rows of a statement outside a transaction. Must not be called inside one."""
 

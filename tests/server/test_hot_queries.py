@@ -39,7 +39,7 @@ HOT = (
 )
 """Statements as `<noun>.<name>`."""
 
-NUMBERS = frozenset("at since until before now step tier limit offset epoch seq chunk".split())
+NUMBERS = frozenset(["at", "since", "until", "before", "now", "step", "tier", "limit", "offset", "epoch", "seq", "chunk"])
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""
 
 SMALL = {"n": "nodes: each of them is wanted", "node_rollups_due": "what is due is few, and in the order of its key"}
