@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -52,6 +53,11 @@ def now() -> int:
 
 
 async def _run(config: Config, options: argparse.Namespace) -> None:
+    # Reports make many small objects and no cycles: collecting after each 700 of them costs a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    # SQLite works in a thread; with Python's 5 ms it would wait longer for its turn than it works.
+    sys.setswitchinterval(0.0005)
     await app.serve(config, now)
 
 

@@ -18,6 +18,7 @@ import yaml
 from server.errors import ConfigError
 
 _FILE_LIMITS = ("file_days", "file_max_bytes", "files_max_bytes")
+METRICS_ACCESS = ("token", "loopback")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -49,6 +50,10 @@ class Config:
     """Seconds a command may wait for its host before it expires."""
     metrics_days: int = 30
     """How long raw samples, hosts' log lines and events are kept."""
+    rollup_days: int = 90
+    """How long means of 5 minutes are kept: a quarter, to compare months."""
+    rollup_hour_days: int = 730
+    """How long means of an hour, and the fleet's minutes, are kept: two years, to see the last one beside this one."""
     file_days: int = 7
     """How long a file of the store is kept after its last use."""
     file_max_bytes: int = 2 * 1024**3
@@ -59,6 +64,8 @@ class Config:
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10
     """Connections to MySQL kept open (requirements 5.2.3)."""
+    metrics_access: str = "token"
+    """Who may read `/metrics`: `token`, or `loopback`: also whoever asks from this machine, past any proxy, without one."""
     log_level: str = "info"
 
     @property
@@ -105,11 +112,23 @@ def _check(config: Config) -> None:
     address(config.node_listen, "node_listen")
     if not config.web_tls and not _is_loopback(host):
         raise ConfigError(f"web_tls: false is allowed on loopback only, web_listen is {config.web_listen}; use 127.0.0.1 or switch TLS on")
+    if config.metrics_access not in METRICS_ACCESS:
+        raise ConfigError(f"metrics_access: {config.metrics_access!r} is unknown; use one of {', '.join(METRICS_ACCESS)}")
     if config.log_level not in LOG_LEVELS:
         raise ConfigError(f"log_level: {config.log_level!r} is unknown; use one of {', '.join(LOG_LEVELS)}")
     if not 1 <= config.poll_wait <= 60 or config.offline_after < config.poll_wait + 5:
         raise ConfigError("poll_wait must be 1 to 60 seconds, and offline_after at least 5 seconds more")
-    for name in ("certificate_days", "session_hours", "command_ttl", "metrics_days", "pool_open", "pool_idle", *_FILE_LIMITS):
+    for name in (
+        "certificate_days",
+        "session_hours",
+        "command_ttl",
+        "metrics_days",
+        "rollup_days",
+        "rollup_hour_days",
+        "pool_open",
+        "pool_idle",
+        *_FILE_LIMITS,
+    ):
         if getattr(config, name) < 1:
             raise ConfigError(f"{name}: must be at least 1")
     if not config.public_names:

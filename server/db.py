@@ -26,6 +26,7 @@ from databases import Database, DatabaseURL
 from databases.core import Connection
 
 from server.errors import BadInput, ConfigError, Conflict, Unavailable
+from server.inserts import insert
 from server.paths import resource
 from server.queries import Queries, Query
 
@@ -36,6 +37,9 @@ log = logging.getLogger("server.db")
 
 ACQUIRE_S = 10.0
 RETRIES = 5
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000")
+"""SQLite: what is committed is on the disk (FULL)."""
+
 _MYSQL_RETRY = frozenset({1205, 1213, 2006, 2013, 2014})
 _MYSQL_NO_DATABASE = 1049
 _MYSQL_SESSION = (
@@ -74,6 +78,20 @@ class Session:
                 return
             async with self._cursor() as cursor:
                 await cursor.executemany(text, params)
+
+    async def insert_rows(self, query: Query, rows: Sequence[Params]) -> None:
+        """An INSERT of one row, done for all of them in as few statements as can be. Raises BadInput when a value of any of
+        them does not fit: some may then be there, so the caller's transaction has to end, or see `insert_each`."""
+        if not rows:
+            return
+        many = insert(query.name, query.text)
+        with _storable():
+            if self._dialect == "sqlite":
+                for text, values in many.sqlite(rows):
+                    await self._raw.execute(text, values)
+                return
+            for text in many.mysql(rows):
+                await self.raw_statement(text)
 
     async def rows(self, query: Query, params: Params = {}) -> list[Row]:
         text, values = query.bind(params)
@@ -162,7 +180,7 @@ class Db:
         await connection.__aenter__()
         connection.raw_connection.row_factory = sqlite3.Row
         session = Session(connection.raw_connection, self.dialect)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000"):
+        for pragma in PRAGMAS:
             await session.raw_statement(f"PRAGMA {pragma}")
         return database, connection
 
@@ -212,6 +230,13 @@ class Db:
             yield session
         finally:
             await connection.__aexit__(None, None, None)
+
+    def connections(self) -> dict[str, int]:
+        """How many connections are open, and how many of them nobody uses now."""
+        if self._mysql is None:
+            return {"open": len(self._held), "idle": len(self._held) - self._write_lock.locked() - self._read_lock.locked()}
+        pool = self._mysql._backend._pool
+        return {"open": pool.size, "idle": pool.freesize}
 
     async def rows(self, query: Query, params: Params = {}) -> list[Row]:
         """All rows of a statement outside a transaction. Must not be called inside one."""

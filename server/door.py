@@ -7,6 +7,8 @@ A route that was made any other way stops the start: see `check()`.
 from __future__ import annotations
 
 import logging
+import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,9 +19,13 @@ from starlette.staticfiles import StaticFiles
 from server.auth import PERMISSIONS, Caller, authorize
 from server.errors import ConfigError, OpsError
 from server.ids import new_id
+from server.logs import REQUEST
+from server.telemetry import Telemetry
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 log = logging.getLogger("server.door")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
+"""What is taken over from a caller: it goes into every log line of the request."""
 
 
 class Door:
@@ -30,14 +36,18 @@ class Door:
         clock: Callable[[], int],
         identify: Callable[[Request], Awaitable[Caller]],
         refuse: Callable[[Request, OpsError], Response],
+        telemetry: Telemetry,
     ) -> None:
-        self._clock, self._identify, self._refuse = clock, identify, refuse
+        self._clock, self._identify, self._refuse, self._telemetry = clock, identify, refuse, telemetry
 
     def route(self, path: str, handler: Handler, permission: str, methods: Sequence[str] = ("GET",)) -> Route:
         """A route that only callers with `permission` get through."""
 
         async def endpoint(request: Request) -> Response:
-            request.state.id = new_id(self._clock())
+            begun = time.perf_counter()
+            given = request.headers.get("x-request-id", "")
+            request.state.id = given if _REQUEST_ID(given) else new_id(self._clock())
+            REQUEST.set(request.state.id)
             try:
                 caller = await self._identify(request)
                 request.state.caller = caller
@@ -53,6 +63,7 @@ class Door:
                 unexpected.__cause__ = problem
                 response = self._refuse(request, unexpected)
             response.headers["X-Request-Id"] = request.state.id
+            self._telemetry.request(request.method, path, response.status_code, time.perf_counter() - begun)
             return response
 
         endpoint.permission = permission  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.enrolment import Enrolment
 from server.service.files import Files
+from server.service.health import Health
 from server.service.kinds import Kinds
 from server.service.metrics import Metrics
 from server.service.nodes import Nodes
@@ -23,7 +24,10 @@ from server.service.output import Output
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
+from server.service.records import Teller
 from server.service.reports import Reports
+from server.service.rollups import Rollups
+from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
 
@@ -43,6 +47,9 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    rollups: Rollups
+    health: Health
+    telemetry: Telemetry
     reports: Reports
     polls: Polls
     files: Files
@@ -76,7 +83,10 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        reports=Reports(db, commands, kinds, output, metrics, wakeups),
+        rollups=Rollups(db),
+        health=Health(db),
+        telemetry=Telemetry(),
+        reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,

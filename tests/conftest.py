@@ -47,6 +47,10 @@ TABLES = [
     "daemons",
     "node_kinds",
     "node_plugin_metrics",
+    "node_rollups",
+    "node_plugin_rollups",
+    "node_rollups_due",
+    "fleet_metrics",
     "versions",
     "update_records",
     "files",
@@ -102,6 +106,7 @@ async def _empty(db: Db) -> None:
     async def work(session: Session) -> None:
         for table in TABLES:
             await session.raw_statement(f"DELETE FROM {table}")
+        await session.raw_statement("UPDATE rollup_state SET done_until = 0, fleet_until = 0, leased_until = 0")
         await session.raw_statement("UPDATE audit_head SET entries = 0, hash = ''")
 
     await db.transaction(work)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from server.answers import bad
-from server.api import audit, commands, enrolment, files, health, kinds, nodes, output, people
+from server.api import audit, commands, enrolment, files, fleet, health, kinds, nodes, output, people, telemetry
 from server.auth import PUBLIC, Caller
 from server.door import Door
 from server.errors import NotFound, OpsError, WrongMethod
@@ -28,13 +28,15 @@ def routes(services: Services) -> list[BaseRoute]:
     async def identify(request: Request) -> Caller:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         ip = request.client.host if request.client else ""
+        if not secret and (caller := telemetry.neighbour(request, services.config)):
+            return caller
         return await services.people.by_token(secret.strip() if scheme.lower() == "bearer" else "", ip, services.clock())
 
     def refuse(request: Request, problem: OpsError) -> Response:
         return bad(services.clock(), problem)
 
-    door = Door(services.clock, identify, refuse)
-    nouns = (people, nodes, enrolment, commands, kinds, output, files, audit, health)
+    door = Door(services.clock, identify, refuse, services.telemetry)
+    nouns = (people, nodes, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
     known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 

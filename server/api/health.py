@@ -1,4 +1,5 @@
-"""`GET /healthz`: 200 while the database answers, else 503; for whoever spreads the load (M11). No envelope: it is no API call."""
+"""`GET /healthz`: 200 while the database answers, else 503; for whoever spreads the load (M11). `GET /readyz`: also
+its schema is this version's. No envelope: they are no API calls."""
 
 from __future__ import annotations
 
@@ -21,4 +22,14 @@ def routes(door: Door, services: Services) -> list[Route]:
             return plain({"status": "unavailable", "reason": problem.message}, 503)
         return plain({"status": "ok"})
 
-    return [door.route("/healthz", health, PUBLIC)]
+    async def ready(request: Request, caller: Caller) -> Response:
+        try:
+            missing = await services.health.missing()
+        except Unavailable as problem:
+            return plain({"status": "unavailable", "reason": problem.message}, 503)
+        if missing:
+            reason = f"the database lacks migration {missing[0]:04d}; run: ops-manager db migrate"
+            return plain({"status": "unavailable", "reason": reason}, 503)
+        return plain({"status": "ready"})
+
+    return [door.route("/healthz", health, PUBLIC), door.route("/readyz", ready, PUBLIC)]

@@ -11,11 +11,11 @@ from starlette.routing import Route
 
 from host.wire.states import RETIRED
 from server.answers import body, good
-from server.api.paging import MAX_TIME, listed, whole, window
+from server.api.paging import MAX_TIME, listed, whole, window, window_of
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
-from server.errors import BadInput
+from server.service.rollups import COARSE, FINE
 from server.services import Services
 
 MINUTE_MS = 60_000
@@ -71,11 +71,8 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def metrics(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
-        until = whole(request, "until", now, 0, MAX_TIME)
-        since = whole(request, "since", max(until - HOUR_MS, 0), 0, MAX_TIME)
-        if since > until:
-            raise BadInput("since: later than until", field="since")
-        step = whole(request, "step", step_for(since, until, now, services.config.metrics_days), 1, MAX_TIME)
+        since, until = window_of(request, now)
+        step = whole(request, "step", step_for(since, until, now, services.config.rollup_hour_days), 1, MAX_TIME)
         await services.nodes.get(node_id)
         points = await services.metrics.series(node_id, since, until, step)
         plugins = await services.metrics.plugin_series(node_id, since, until, step)
@@ -113,10 +110,14 @@ def routes(door: Door, services: Services) -> list[Route]:
 
 
 def step_for(since: int, until: int, now: int, days: int) -> int:
-    """How much time, in ms, one point stands for when the caller does not say: every sample (1) for up to RAW_MS,
-    else whole minutes, so that there are at most POINTS of them. Only time of which samples can be kept counts."""
+    """How much time, in ms, one point stands for when the caller does not say: every sample (1) for up to RAW_MS, else whole
+    spans of the roll-ups or minutes, so that there are at most POINTS of them. Only time of which something can be kept counts."""
     span = min(until, now) - max(since, now - days * DAY_MS)
-    return 1 if span <= RAW_MS else -(-span // (POINTS * MINUTE_MS)) * MINUTE_MS
+    if span <= RAW_MS:
+        return 1
+    least = -(-span // POINTS)
+    unit = next(unit for unit in (MINUTE_MS, FINE, COARSE) if least <= 5 * unit or unit == COARSE)
+    return -(-least // unit) * unit
 
 
 def _daemon(row: Row) -> dict[str, Any]:

@@ -47,3 +47,12 @@ def window(request: Request) -> Window:
 def listed(wanted: Window, items: Sequence[Any], total: int) -> dict[str, Any]:
     """The data of a list's answer; `total` counts the whole list."""
     return {"items": items, "total": total, "page": wanted.page, "size": wanted.size}
+
+
+def window_of(request: Request, now: int) -> tuple[int, int]:
+    """`since` and `until` (UTC ms) of a request, by default the last hour. Raises BadInput."""
+    until = whole(request, "until", now, 0, MAX_TIME)
+    since = whole(request, "since", max(until - 3_600_000, 0), 0, MAX_TIME)
+    if since > until:
+        raise BadInput("since: later than until", field="since")
+    return since, until

@@ -24,5 +24,5 @@ def routes(services: Services) -> list[Route]:
     def refuse(request: Request, problem: OpsError) -> Response:
         return bad(services.clock(), problem)
 
-    door = Door(services.clock, identify, refuse)
+    door = Door(services.clock, identify, refuse, services.telemetry)
     return [route for noun in (enroll, poll, report, renew, files) for route in noun.routes(door, services)]

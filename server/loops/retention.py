@@ -1,13 +1,16 @@
-"""Deletes samples, log lines and events past their time."""
+"""Deletes samples, roll-ups, log lines and events past their time."""
 
 from __future__ import annotations
 
+from server.service.rollups import COARSE, FINE
 from server.services import Services
 
 EVERY = 3600.0
 
 
 async def tick(services: Services, now: int) -> None:
-    before = now - services.config.metrics_days * 86_400_000
-    await services.metrics.forget(before)
+    config = services.config
+    before = now - config.metrics_days * 86_400_000
+    await services.rollups.forget({1: config.metrics_days, FINE: config.rollup_days, COARSE: config.rollup_hour_days}, now)
+    await services.metrics.forget_plugins(before)
     await services.reports.forget(before)

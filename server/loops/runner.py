@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from types import ModuleType
 
-from server.loops import checkpoint, commands, files, presence, retention, wakes
+from server.loops import checkpoint, commands, files, presence, retention, rollups, wakes
 from server.services import Services
 
 log = logging.getLogger("server.loops")
 
-LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, retention, files)
+LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, rollups, retention, files)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
@@ -23,6 +24,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
 async def _loop(module: ModuleType, services: Services, stop: asyncio.Event) -> None:
     failures = 0
     while not stop.is_set():
+        begun = time.perf_counter()
         try:
             await module.tick(services, services.clock())
             failures = 0
@@ -30,6 +32,7 @@ async def _loop(module: ModuleType, services: Services, stop: asyncio.Event) -> 
             # A loop that ends would stop its work for good, unseen; the next tick may well succeed.
             failures += 1
             log.exception("loop %s failed (%d in a row)", module.__name__, failures)
+        services.telemetry.turn(module.__name__.rpartition(".")[2], time.perf_counter() - begun, failures > 0)
         pause = module.EVERY * random.uniform(0.9, 1.1) * min(1 + failures, 10)
         try:
             await asyncio.wait_for(stop.wait(), pause)

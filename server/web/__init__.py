@@ -31,7 +31,7 @@ def routes(services: Services) -> list[BaseRoute]:
     def refuse(request: Request, problem: OpsError) -> Response:
         return errors.refuse(pages, request, problem)
 
-    door = Door(services.clock, identify, refuse)
+    door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (sign_in, account, nodes, node, configuration, orders, run, commands, files, enrolment, audit)
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:

@@ -17,8 +17,8 @@ from server.db import Row
 from server.web.words import N_
 
 MINUTE = 60_000
-RANGES = {"15m": 15 * MINUTE, "1h": 60 * MINUTE, "6h": 360 * MINUTE, "24h": 1440 * MINUTE, "7d": 10_080 * MINUTE}
-STEPS = {"15m": 1, "1h": 1, "6h": MINUTE, "24h": 5 * MINUTE, "7d": 30 * MINUTE}
+RANGES = {"15m": 15 * MINUTE, "1h": 60 * MINUTE, "6h": 360 * MINUTE, "24h": 1440 * MINUTE, "7d": 10_080 * MINUTE, "30d": 43_200 * MINUTE}
+STEPS = {"15m": 1, "1h": 1, "6h": MINUTE, "24h": 5 * MINUTE, "7d": 30 * MINUTE, "30d": 120 * MINUTE}
 """How much time one point stands for, in ms: at most some 360 points in a chart."""
 
 TABLE_ROWS = 24

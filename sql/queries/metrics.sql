@@ -8,12 +8,12 @@ WHERE node_id = :node_id AND at >= :since AND at <= :until ORDER BY at LIMIT :li
 
 -- name: series_by_step
 SELECT MIN(at) - MIN(at) % :step AS at,
-  AVG(cpu_usage) AS cpu_usage, MAX(cpu_usage) AS cpu_usage_most,
-  AVG(memory_usage) AS memory_usage, MAX(memory_usage) AS memory_usage_most,
-  AVG(disk_usage) AS disk_usage, MAX(disk_usage) AS disk_usage_most,
-  AVG(load_1) AS load_1, MAX(load_1) AS load_1_most,
-  AVG(network_rx) AS network_rx, MAX(network_rx) AS network_rx_most,
-  AVG(network_tx) AS network_tx, MAX(network_tx) AS network_tx_most
+  AVG(cpu_usage) AS cpu_usage, MAX(cpu_usage) AS cpu_usage_most, COUNT(cpu_usage) AS cpu_usage_count,
+  AVG(memory_usage) AS memory_usage, MAX(memory_usage) AS memory_usage_most, COUNT(memory_usage) AS memory_usage_count,
+  AVG(disk_usage) AS disk_usage, MAX(disk_usage) AS disk_usage_most, COUNT(disk_usage) AS disk_usage_count,
+  AVG(load_1) AS load_1, MAX(load_1) AS load_1_most, COUNT(load_1) AS load_1_count,
+  AVG(network_rx) AS network_rx, MAX(network_rx) AS network_rx_most, COUNT(network_rx) AS network_rx_count,
+  AVG(network_tx) AS network_tx, MAX(network_tx) AS network_tx_most, COUNT(network_tx) AS network_tx_count
 FROM node_metrics WHERE node_id = :node_id AND at >= :since AND at <= :until
 GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
 
@@ -21,7 +21,7 @@ GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
 SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since ORDER BY at DESC LIMIT 100;
 
 -- name: delete_before
-DELETE FROM node_metrics WHERE at < :before;
+DELETE FROM node_metrics WHERE node_id = :node_id AND at < :before;
 
 -- name: insert_plugin
 INSERT INTO node_plugin_metrics (node_id, plugin, name, at, epoch, seq, value, unit)
@@ -32,7 +32,7 @@ SELECT plugin, name, at, value, unit FROM node_plugin_metrics
 WHERE node_id = :node_id AND at >= :since AND at <= :until ORDER BY plugin, name, at LIMIT :limit;
 
 -- name: plugin_series_by_step
-SELECT plugin, name, MIN(at) - MIN(at) % :step AS at, AVG(value) AS value, MAX(value) AS value_most, MAX(unit) AS unit
+SELECT plugin, name, MIN(at) - MIN(at) % :step AS at, AVG(value) AS value, MAX(value) AS value_most, COUNT(value) AS value_count, MAX(unit) AS unit
 FROM node_plugin_metrics WHERE node_id = :node_id AND at >= :since AND at <= :until
 GROUP BY plugin, name, at - at % :step ORDER BY plugin, name, 3 LIMIT :limit;
 

@@ -52,3 +52,6 @@ SELECT lane, epoch, first_seq, last_seq, at, why FROM node_drops WHERE node_id =
 
 -- name: enrolled_since
 SELECT id, name, ip, state, created_at FROM nodes WHERE created_at >= :since ORDER BY created_at DESC LIMIT 50;
+
+-- name: every_id
+SELECT id FROM nodes ORDER BY id;

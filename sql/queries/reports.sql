@@ -1,12 +1,19 @@
--- name: lane
-SELECT stored_seq FROM node_lanes WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch;
+-- name: lanes__sqlite
+SELECT node_id, epoch, stored_seq FROM node_lanes WHERE node_id IN (:ids*) AND lane = :lane;
+
+-- name: lanes__mysql
+SELECT node_id, epoch, stored_seq FROM node_lanes WHERE node_id IN (:ids*) AND lane = :lane FOR UPDATE;
 
 -- name: new_lane
-INSERT INTO node_lanes (node_id, lane, epoch, stored_seq, updated_at) VALUES (:node_id, :lane, :epoch, 0, :now);
+INSERT INTO node_lanes (node_id, lane, epoch, stored_seq, updated_at) VALUES (:node_id, :lane, :epoch, :stored, :now);
 
--- name: raise_lane
-UPDATE node_lanes SET stored_seq = :stored, updated_at = :now
-WHERE node_id = :node_id AND lane = :lane AND epoch = :epoch AND stored_seq = :before;
+-- name: raise_lane__sqlite
+INSERT INTO node_lanes (node_id, lane, epoch, stored_seq, updated_at) VALUES (:node_id, :lane, :epoch, :stored, :now)
+ON CONFLICT (node_id, lane, epoch) DO UPDATE SET stored_seq = excluded.stored_seq, updated_at = excluded.updated_at;
+
+-- name: raise_lane__mysql
+INSERT INTO node_lanes (node_id, lane, epoch, stored_seq, updated_at) VALUES (:node_id, :lane, :epoch, :stored, :now)
+ON DUPLICATE KEY UPDATE stored_seq = VALUES(stored_seq), updated_at = VALUES(updated_at);
 
 -- name: drop
 INSERT INTO node_drops (node_id, lane, epoch, last_seq, first_seq, at, why)

@@ -26,9 +26,9 @@ def table(rows: Sequence[Sequence[object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def verdict(name: str, value: float, unit: str, limit: float, detail: dict[str, Any]) -> int:
-    """Print the last line; 0 when `value` is within `limit`."""
-    passed = value < limit
+def verdict(name: str, value: float, unit: str, limit: float, detail: dict[str, Any], *, at_least: bool = False) -> int:
+    """Print the last line; 0 when `value` is within `limit`: below it, or with `at_least` not below it."""
+    passed = value >= limit if at_least else value < limit
     print(json.dumps({"name": name, "value": round(value, 3), "unit": unit, "limit": limit, "pass": passed, "detail": detail}))
     return 0 if passed else 1
 

@@ -16,6 +16,7 @@ OPEN = {
     ("GET", "/api/v1/ca"),
     ("POST", "/api/v1/login"),
     ("GET", "/healthz"),
+    ("GET", "/readyz"),
     ("GET", "/node/v1/ca"),
     ("POST", "/node/v1/enroll"),
     ("GET", "/sign-in"),

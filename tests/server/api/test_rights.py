@@ -12,6 +12,7 @@ EVERYBODY = {
     ("POST", "/api/v1/login"),
     ("GET", "/api/v1/ca"),
     ("GET", "/healthz"),
+    ("GET", "/readyz"),
 }
 """The only calls that need no token, apart from the answer that there is no such call."""
 
@@ -25,6 +26,8 @@ VIEWERS = {
     ("GET", "/api/v1/nodes/{id}/log"),
     ("GET", "/api/v1/nodes/{id}/daemon"),
     ("GET", "/api/v1/nodes/{id}/kinds"),
+    ("GET", "/api/v1/fleet/metrics"),
+    ("GET", "/metrics"),
     ("GET", "/api/v1/kinds"),
     ("GET", "/api/v1/commands"),
     ("GET", "/api/v1/commands/{id}"),

@@ -1,0 +1,104 @@
+"""Every statement that runs often, or over much, is planned over an index: a scan of a table that grows is found here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from server.db import Row, Session
+from tests.conftest import Manager
+
+HOT = (
+    "enrolment.caller",
+    "commands.mailbox",
+    "commands.by_id",
+    "reports.lanes",
+    "reports.agent",
+    "reports.daemon",
+    "reports.logs_of_node",
+    "output.after",
+    "output.known_chunk",
+    "metrics.series",
+    "metrics.series_by_step",
+    "metrics.latest",
+    "metrics.newest",
+    "metrics.plugin_series",
+    "metrics.plugin_series_by_step",
+    "metrics.delete_before",
+    "rollups.series",
+    "rollups.plugin_series",
+    "rollups.fleet",
+    "rollups.next_due",
+    "rollups.take_due",
+    "rollups.roll",
+    "rollups.roll_node",
+    "rollups.roll_plugins_of_node",
+    "rollups.minutes",
+    "rollups.forget",
+    "rollups.forget_plugins",
+)
+"""Statements as `<noun>.<name>`."""
+
+NUMBERS = frozenset(["at", "since", "until", "before", "now", "step", "tier", "limit", "offset", "epoch", "seq", "chunk"])
+"""Parameters that are numbers: a text column compared with a number has no index on MySQL."""
+
+SMALL = {"n": "nodes: each of them is wanted", "node_rollups_due": "what is due is few, and in the order of its key"}
+"""Tables, by the name that a plan gives them, that may be read whole, and why."""
+
+
+async def plan(manager: Manager, name: str) -> list[Row]:
+    noun, _, query_name = name.partition(".")
+    query = getattr(getattr(manager.db.q, noun), query_name)
+    lists = set(re.findall(r":(\w+)\*", query.text))
+    words = re.findall(r":(\w+)", query.text)
+    params: dict[str, Any] = {word: ["1", "2"] if word in lists else 1 if word in NUMBERS else "1" for word in words}
+    text, values = query.bind(params)
+    prefix = "EXPLAIN QUERY PLAN" if manager.db.dialect == "sqlite" else "EXPLAIN"
+
+    async def work(session: Session) -> list[Row]:
+        async with session._cursor() as cursor:
+            await cursor.execute(f"{prefix} {text}", values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+
+    return await manager.db.transaction(work)
+
+
+def scanned(rows: list[Row]) -> list[str]:
+    """Tables that a plan reads whole."""
+    if "detail" in rows[0]:
+        found = [re.match(r"SCAN (?:TABLE )?(\w+)", str(row["detail"])) for row in rows]
+        return [match[1] for match in found if match]
+    return [str(row["table"]) for row in rows if row.get("type") in ("ALL", "index") and row.get("table") and row.get("rows", 2)]
+
+
+async def fill(manager: Manager) -> None:
+    """Enough rows that a server does not find reading a table whole the cheaper way."""
+    nodes = [await manager.enrol(f"web-{number}") for number in range(3)]
+    cpu = {"percent": 5.0, "user": 1.0, "system": 1.0, "idle": 1.0}
+    for node in nodes:
+        for turn in range(3):
+            sample = {"took_ms": 1, "cpu": cpu, "plugins": [{"plugin": "p", "name": "n", "value": 1.0}]}
+            line = {"component": "daemon", "level": "warning", "logger": "x", "message": "y"}
+            manager.time.now += 1
+            first = turn * 200
+            await manager.report(
+                node, "bulk", *((first + n, "sample" if n % 2 else "log", sample if n % 2 else line) for n in range(1, 201))
+            )
+            manager.time.now += 60_000
+
+
+async def test_hot_statements_use_an_index(manager: Manager) -> None:
+    await fill(manager)
+    bad = {}
+    for name in HOT:
+        whole = [table for table in scanned(await plan(manager, name)) if table not in SMALL]
+        if whole:
+            bad[name] = whole
+    assert bad == {}
+
+
+async def test_a_statement_without_an_index_is_noticed(manager: Manager) -> None:
+    assert scanned([{"detail": "SCAN node_metrics"}]) == ["node_metrics"]
+    assert scanned([{"table": "node_metrics", "type": "ALL", "rows": 9}]) == ["node_metrics"]
+    assert scanned(await plan(manager, "nodes.every_id")) == ["nodes"]
