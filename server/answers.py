@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from host.wire.envelope import OK, envelope
 from host.wire.protocol import MAX_BODY_BYTES
-from server.errors import BadInput, OpsError
+from server.errors import BadInput, BadSelector, OpsError
 
 T = TypeVar("T")
 _AMISS = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>.+)`")
@@ -74,8 +74,10 @@ def good(now: int, data: Any, status: int = 200) -> Response:
 
 
 def bad(now: int, problem: OpsError) -> Response:
-    """The envelope of an error; `data.field` names what is wrong where that is known."""
-    data = {"field": problem.field} if problem.field else None
+    """The envelope of an error; `data.field` names what is wrong where that is known, and `data.column` where in a selector."""
+    data: dict[str, Any] | None = {"field": problem.field} if problem.field else None
+    if data and isinstance(problem, BadSelector):
+        data |= {"column": problem.column, "length": problem.length}
     response = plain(envelope(now, problem.code, problem.message, data), problem.status)
     if problem.retry_after:
         response.headers["Retry-After"] = str(math.ceil(problem.retry_after))

@@ -50,7 +50,11 @@ async def opened(config: Config, clock: Callable[[], int]) -> AsyncIterator[tupl
         keys: Keys = open_keys(config.data_dir / "keys", config.public_names, clock())
         for name in await migrate(db, clock()):
             log.info("database: applied %s", name)
-        yield build(db, config, keys, clock), db
+        services = build(db, config, keys, clock)
+        # Before anybody can select: a node without its facts would be missed, and with `not` never found.
+        if made := await services.index.index_missing():
+            log.info("database: %d nodes prepared for selectors", made)
+        yield services, db
 
 
 def web_app(services: Services) -> ASGIApp:

@@ -25,6 +25,9 @@ NODE_CONTROL = "node.control"
 FILE_READ = "file.read"
 """The contents of files as well as their list: what hosts sent may be secret."""
 FILE_WRITE = "file.write"
+NODE_EDIT = "node.edit"
+NODE_APPROVE = "node.approve"
+GROUP_EDIT = "group.edit"
 COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
@@ -36,7 +39,9 @@ ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
     "node": frozenset({PUBLIC, NODE_LINK}),
     "viewer": _VIEWER,
-    "admin": _VIEWER | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
+    "admin": _VIEWER
+    | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
+    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

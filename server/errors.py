@@ -2,6 +2,7 @@
 
     OpsError
     ├── BadInput          1001 · 400   what was sent cannot be used; `field` says which part
+    │   ├── BadSelector   1001 · 400   a selector that cannot be read; `column` (from 1) and `length` say where
     │   └── Conflict      1001 · 409   it could be used, but not in the present state
     ├── NotAuthenticated  1002 · 401   nobody we know
     ├── NotAllowed        1003 · 403   somebody we know, who may not
@@ -31,6 +32,12 @@ class OpsError(Exception):
 
 class BadInput(OpsError):
     status = 400
+
+
+class BadSelector(BadInput):
+    def __init__(self, message: str, *, field: str, column: int, length: int) -> None:
+        super().__init__(message, field=field)
+        self.column, self.length = column, length
 
 
 class Conflict(BadInput):

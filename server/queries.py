@@ -2,7 +2,8 @@
 
 A file holds statements, each after a line `-- name: <name>`. Parameters are `:name`; `:name*` stands for a
 list and is written out at the call. One text serves both databases; where they must differ, two names end in
-`__sqlite` and `__mysql` and the right one answers to the bare name.
+`__sqlite` and `__mysql` and the right one answers to the bare name. `(1 = 1 /* selected */)` is the place of a selector's
+condition (server/selector/sql.py), put in by `narrowed`; without it the statement is about every row.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from server.selector.sql import Condition
+
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 _LIST = re.compile(r":(\w+)\*")
 _BIND = re.compile(r"(?<![:\w]):(\w+)")
+SELECTED = "(1 = 1 /* selected */)"
 
 
 class Query:
@@ -40,6 +44,12 @@ class Query:
             flat.update({f"{name}_{i}": item for i, item in enumerate(items)})
             text = text.replace(f":{name}*", ", ".join(f":{name}_{i}" for i in range(len(items))))
         return self._native(text), flat
+
+    def narrowed(self, condition: Condition) -> Query:
+        """The same statement about fewer rows; the condition's parameters are the caller's to bind."""
+        if SELECTED not in self.text:
+            raise ValueError(f"{self.name} has no place for a condition")
+        return Query(self.name, self.text.replace(SELECTED, f"({condition.text})"), self._dialect)
 
     def _native(self, text: str) -> str:
         if self._dialect == "sqlite":

@@ -16,8 +16,11 @@ from server.service.commands import Commands
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.health import Health
+from server.service.groups import Groups
 from server.service.kinds import Kinds
 from server.service.metrics import Metrics
+from server.service.node_edits import NodeEdits
+from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
 from server.service.orders import Orders
 from server.service.output import Output
@@ -28,6 +31,7 @@ from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.telemetry import Telemetry
+from server.service.selections import Selections
 from server.wakeups import Wakeups
 
 
@@ -40,7 +44,11 @@ class Services:
     audit: Audit
     people: People
     enrolment: Enrolment
+    index: NodeIndex
     nodes: Nodes
+    selections: Selections
+    groups: Groups
+    edits: NodeEdits
     presence: Presence
     kinds: Kinds
     commands: Commands
@@ -60,7 +68,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     """All services over one database. `hasher` sets what a password costs; the library's own choice by default."""
     wakeups = Wakeups()
     audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
-    nodes = Nodes(db, audit, wakeups)
+    index = NodeIndex(db)
+    nodes = Nodes(db, audit, wakeups, index)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
@@ -75,8 +84,12 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         wakeups=wakeups,
         audit=audit,
         people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
-        enrolment=Enrolment(db, audit, keys, config.certificate_days),
+        enrolment=Enrolment(db, audit, keys, index, config.certificate_days),
+        index=index,
         nodes=nodes,
+        selections=Selections(db, audit),
+        groups=Groups(db, audit),
+        edits=NodeEdits(db, audit, index),
         presence=presence,
         kinds=kinds,
         commands=commands,

@@ -56,6 +56,17 @@ TABLES = [
     "files",
     "file_chunks",
     "command_files",
+    "node_facts",
+    "node_addresses",
+    "node_tags",
+    "node_groups",
+    "node_group_members",
+    "node_fields",
+    "node_field_values",
+    "node_notes",
+    "saved_filters",
+    "node_requests",
+    "node_twins",
 ]
 
 

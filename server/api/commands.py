@@ -16,6 +16,7 @@ from server.api.paging import listed, window
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Row
 from server.door import Door
+from server.errors import BadInput
 from server.service.contents import withheld
 from server.services import Services
 
@@ -42,10 +43,12 @@ _ONE = (*_LISTED, "node_state", "target_id", "expires_at", "created_by")
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids, `type` is the kind of task; `name` is how people find it again, else it is made of the content."""
+    """`nodes` are ids; `select` stands in their place, and is resolved now. `type` is the kind of task; `name` is how people
+    find it again, else it is made of the content."""
 
-    nodes: list[str]
     content: dict[str, Any]
+    nodes: list[str] = []
+    select: str | None = None
     type: str = "script"
     name: str = ""
 
@@ -54,7 +57,8 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def run(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, Wanted)
-        done = await services.commands.run(caller, wanted.nodes, wanted.type, wanted.content, wanted.name, now)
+        nodes = await chosen(services, wanted.nodes, wanted.select)
+        done = await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now)
         return good(now, done, 201)
 
     async def page(request: Request, caller: Caller) -> Response:
@@ -84,6 +88,15 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route("/api/v1/commands/{id}", one, COMMAND_READ),
         door.route("/api/v1/commands/{id}/cancel", cancel, COMMAND_CANCEL, ("POST",)),
     ]
+
+
+async def chosen(services: Services, nodes: list[str], select: str | None) -> list[str]:
+    """The ids of the nodes that were named, or that a selector means now. Raises BadInput: also for both at once."""
+    if select is None:
+        return nodes
+    if nodes:
+        raise BadInput("select: give either nodes or select", field="select")
+    return await services.selections.nodes_of(select)
 
 
 def _shown(row: Row, names: tuple[str, ...]) -> dict[str, Any]:

@@ -54,7 +54,14 @@ class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
 def routes(door: Door, services: Services) -> list[Route]:
     async def page(request: Request, caller: Caller) -> Response:
         wanted, query = window(request), request.query_params
-        found = await services.nodes.page(q=query.get("q", ""), state=query.get("state", ""), limit=wanted.size, offset=wanted.offset)
+        read = await services.selections.read(query["select"]) if "select" in query else None
+        found = await services.nodes.page(
+            q=query.get("q", ""),
+            state=query.get("state", ""),
+            limit=wanted.size,
+            offset=wanted.offset,
+            selected=read.condition if read else None,
+        )
         return good(services.clock(), listed(wanted, [_listed(row) for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
@@ -62,6 +69,9 @@ def routes(door: Door, services: Services) -> list[Route]:
         row = await services.nodes.get(node_id)
         data = {name: row[name] for name in _ONE}
         data |= {"metrics": await services.metrics.latest(node_id, now), "agent": await services.nodes.agent(node_id)}
+        groups = (await services.groups.of_nodes([node_id])).get(node_id, [])
+        data |= {"groups": {row["kind"]: {"id": row["id"], "name": row["name"]} for row in groups}}
+        data |= {"fields": (await services.edits.values_of([node_id])).get(node_id, {})}
         return good(now, data)
 
     async def retire(request: Request, caller: Caller) -> Response:

@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, nodes, orders, run, sign, tasks
+from server.ctl import audit, commands, files, groups, nodes, orders, run, sign, tasks
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -28,6 +28,10 @@ for _verb in (
     nodes.nodes,
     nodes.node,
     nodes.enrol_token,
+    groups.groups,
+    groups.tag,
+    groups.field,
+    groups.note,
     run.run,
     tasks.task,
     tasks.kinds,

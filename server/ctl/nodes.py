@@ -14,17 +14,23 @@ from server.ctl.options import Pair, connect, json_option
 @click.command()
 @click.option("--q", "query", default="", help="Only those with this in name, address or tags.")
 @click.option("--state", default="", type=click.Choice(["", *NODE]), help="Only those in this state; retired ones show only so.")
+@click.option("--select", "selector", default=None, help="Only those that this selector means, such as 'env=prod and not online'.")
 @json_option
-def nodes(query: str, state: str, as_json: bool) -> None:
+def nodes(query: str, state: str, selector: str | None, as_json: bool) -> None:
     """List the nodes."""
-    items = names.everything(connect(), "/api/v1/nodes", q=query, state=state)
+    client = connect()
+    if selector is not None:
+        # An empty one is refused there, and must not get lost on the way: it would mean every node.
+        explained = client.post("/api/v1/selectors/preview", {"selector": selector})
+        show.say(f"{explained['total']}: {explained['explanation']}")
+    items = names.everything(client, "/api/v1/nodes", q=query, state=state, select=selector)
     if as_json:
         show.as_json({"items": items, "total": len(items)})
         return
     heads = ("NAME", "STATE", "SINCE", "ADDRESS", "OS", "AGENT", "TAGS", "ID")
     show.table(heads, [_row(item) for item in items])
     if not items:
-        show.say("no node fits" if query or state else "no node yet; make a token with: opsctl enrol-token")
+        show.say("no node fits" if query or state or selector else "no node yet; make a token with: opsctl enrol-token")
 
 
 def _row(item: dict[str, object]) -> tuple[object, ...]:

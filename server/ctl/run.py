@@ -16,7 +16,7 @@ from server.ctl import follow, names, results, show
 from server.ctl.client import Client
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.outcome import judge
-from server.ctl.problems import INTERRUPTED, Usage
+from server.ctl.problems import INTERRUPTED, Problem, Usage
 
 
 class _WithCommand(click.Command):
@@ -32,25 +32,51 @@ class _WithCommand(click.Command):
 
 
 @click.command(cls=_WithCommand)
-@click.argument("nodes", nargs=-1, required=True, metavar="NODE...")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@click.option("--select", "selector", default=None, help="Instead of names: on the nodes that this selector means now.")
 @click.option("--file", "file", metavar="FILE|-", help="Run this script (- for stdin).")
 @click.option("--python", is_flag=True, help="It is Python; without this, shell.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Stop it on the host after so long.")
 @click.option("--no-wait", is_flag=True, help="Print the command's id, or each with its node, and leave them to run.")
 @json_option
 @click.pass_context
-def run(ctx: click.Context, nodes: tuple[str, ...], file: str | None, python: bool, timeout: int, no_wait: bool, as_json: bool) -> int:
+def run(
+    ctx: click.Context,
+    nodes: tuple[str, ...],
+    selector: str | None,
+    file: str | None,
+    python: bool,
+    timeout: int,
+    no_wait: bool,
+    as_json: bool,
+) -> int:
     """Run COMMAND, or the script FILE, on each NODE (name or id).
 
     One word after -- is taken as a line of shell: opsctl run web1 -- 'df -h | tail -1'.
     Several are a program and its arguments: opsctl run web1 -- ls -l '/a b'.
     """
     content = _content(file, ctx.meta["command"], python) | {"timeout": timeout}
+    if bool(nodes) == (selector is not None):
+        raise Usage("say where: either names of nodes or --select SELECTOR")
     client = connect()
-    wanted = {item["id"]: item for item in (names.node(client, name) for name in nodes)}
+    wanted = _nodes(client, nodes, selector)
     task = client.post("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content})
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
     return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
+
+
+def _nodes(client: Client, wanted: tuple[str, ...], selector: str | None) -> dict[str, Any]:
+    """Id → node. What a selector means is looked up once, so that what is said and what is run are the same nodes."""
+    if selector is None:
+        return {item["id"]: item for item in (names.node(client, name) for name in wanted)}
+    explained = client.post("/api/v1/selectors/preview", {"selector": selector})
+    items = names.everything(client, "/api/v1/nodes", select=selector)
+    able = {item["id"]: item for item in items if item["state"] in ("online", "offline")}
+    left = f"; {len(items) - len(able)} more take no commands" if len(items) > len(able) else ""
+    if not able:
+        raise Problem(f"no node: {explained['explanation']}{left}")
+    show.say(f"on {len(able)}: {explained['explanation']}{left}")
+    return able
 
 
 def wait_for(

@@ -23,6 +23,7 @@ from host.wire.states import (
     COMMAND,
     COMMAND_FINAL,
     EXPIRED,
+    PENDING,
     QUARANTINED,
     QUEUED,
     REFUSED,
@@ -235,7 +236,7 @@ class Commands:
         for node_id in wanted:
             if node_id not in found:
                 raise NodeUnknown(f"there is no node {node_id[:40]!r}", field="nodes")
-            if found[node_id]["state"] in (RETIRED, QUARANTINED):
+            if found[node_id]["state"] in (RETIRED, QUARANTINED, PENDING):
                 row = found[node_id]
                 raise Conflict(f"the node {row['name']} is {row['state']} and takes no commands", field="nodes")
 

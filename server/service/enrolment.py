@@ -13,13 +13,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from host.wire.messages import EnrollAnswer, EnrollRequest, Facts, RenewAnswer
+from host.wire.messages import EnrollAnswer, EnrollRequest, RenewAnswer
 from host.wire.protocol import PROTOCOL
 from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
@@ -28,12 +27,13 @@ from server.errors import BadInput, NotAllowed, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
 from server.service.audit import Audit
+from server.service.facts import facts_text, main_address
+from server.service.node_index import NodeIndex
 
 log = logging.getLogger("server.enrolment")
 
 TOKEN_PREFIX = "ops1."
 MAX_HOURS = 24 * 30
-MOST_FACTS, MOST_TEXT = 64, 255
 MAX_TAGS = 64
 IN_QUARANTINE = "this node is in quarantine; an administrator decides on its page"
 
@@ -47,9 +47,9 @@ class Token:
 
 
 class Enrolment:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, certificate_days: int) -> None:
+    def __init__(self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, certificate_days: int) -> None:
         self._db, self._q, self._nodes = db, db.q.enrolment, db.q.nodes
-        self._audit, self._keys, self._days = audit, keys, certificate_days
+        self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
     async def create_token(self, caller: Caller, uses: int, hours: float, note: str, tags: dict[str, str], now: int) -> Token:
         """A token for `uses` hosts within `hours`. Raises BadInput."""
@@ -175,6 +175,7 @@ class Enrolment:
             "now": now,
         }
         await session.execute(self._nodes.insert, node)
+        await self._index.tell(session, node)
         row = self._certificate_row(certificate, node_id, public_key, token["id"])
         await session.execute(self._q.insert_certificate, row | {"now": now})
         await session.execute(self._db.q.reports.new_agent, {"node_id": node_id})
@@ -201,23 +202,6 @@ class Enrolment:
 
     def _answer(self, node_id: str, name: str, certificate: str, now: int) -> EnrollAnswer:
         return EnrollAnswer(node_id, name, certificate, self._keys.ca_pem, self._keys.dispatch_key(node_id).hex(), now)
-
-
-def main_address(facts: Facts, peer: str) -> str:
-    """The address to show: the first that the host names, else the one its connection came from."""
-    return (facts.addresses[0] if facts.addresses else peer)[:64]
-
-
-def facts_text(facts: Facts) -> str:
-    """Facts as they are stored: every list and text bounded, because each page of the list reads them all."""
-    labels = {name[:MOST_TEXT]: value[:MOST_TEXT] for name, value in list(facts.labels.items())[:MOST_FACTS]}
-    addresses = [address[:MOST_TEXT] for address in facts.addresses[:MOST_FACTS]]
-    plain = {name: value[:MOST_TEXT] if isinstance(value, str) else value for name, value in asdict(facts).items()}
-    return json.dumps(plain | {"labels": labels, "addresses": addresses}, ensure_ascii=False)
-
-
-def facts_of(row: Row) -> Facts:
-    return msgspec.json.decode(row["facts"], type=Facts)
 
 
 def check_protocol(protocol: int) -> None:

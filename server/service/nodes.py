@@ -12,8 +12,10 @@ from host.wire.states import CANCELED, NODE, ONLINE, RETIRED, may_follow
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, NodeUnknown
+from server.selector import Condition
 from server.service.audit import Audit
-from server.service.enrolment import facts_of, facts_text, main_address
+from server.service.facts import facts_of, facts_text, main_address
+from server.service.node_index import NodeIndex
 from server.service.page import Page
 from server.wakeups import Wakeups, node
 
@@ -30,17 +32,21 @@ class Change(msgspec.Struct):
 
 
 class Nodes:
-    def __init__(self, db: Db, audit: Audit, wakeups: Wakeups) -> None:
-        self._db, self._q, self._audit, self._wakeups = db, db.q.nodes, audit, wakeups
+    def __init__(self, db: Db, audit: Audit, wakeups: Wakeups, index: NodeIndex) -> None:
+        self._db, self._q, self._audit, self._wakeups, self._index = db, db.q.nodes, audit, wakeups, index
 
-    async def page(self, *, q: str, state: str, limit: int, offset: int) -> Page:
-        """Nodes by name. `q` is looked for in name, address and tags; retired ones only when asked for by state."""
+    async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None) -> Page:
+        """Nodes by name. `q` is looked for in name, address and tags, `selected` is a selector's condition (selections.py);
+        retired ones only when asked for by state or selector."""
         if state and state not in NODE:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
         text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        params = {"state": state, "pattern": f"%{text}%" if text else ""}
-        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total, params)
+        params = {"state": state, "pattern": f"%{text}%" if text else "", "selected": int(selected is not None)}
+        page, count = self._q.page, self._q.total
+        if selected:
+            page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
+        rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(count, params)
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
     async def counts(self) -> dict[str, int]:
@@ -101,6 +107,9 @@ class Nodes:
             "now": now,
         }
         await session.execute(self._q.update_facts, row)
+        known = await session.row(self._q.by_id, {"id": node_id})
+        if known:
+            await self._index.tell(session, known)
 
     async def move(self, session: Session, node_id: str, state: str, now: int) -> bool:
         """Compare-and-set; False when the node is in a state from which it may not."""

@@ -14,11 +14,13 @@ from host.wire.orders import LOG_LEVELS
 from host.wire.records import Sample
 from host.wire.tasks import KINDS
 from server.auth import NODE_READ, NODE_RETIRE, Caller
+from server.db import Row
 from server.door import Door
 from server.errors import BadInput
 from server.services import Services
 from server.web.charts import RANGES, STEPS, charts
 from server.web.daemon import old, told
+from server.web.groups import selector_of
 from server.web.plugins import MAX_CHARTS, PLUGIN_STEPS, plugin_charts
 from server.web.render import Pages
 
@@ -42,6 +44,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         values: dict[str, Any] = {
             "node": node,
             "agent": agent,
+            "groups": await held(node_id),
+            "fields": await filled(node_id),
+            "notes": await services.edits.notes(node_id),
             "measured_at": measured_at,
             "measured_old": bool(series) and old(measured_at + STEPS[chosen], node, now),
             "agent_old": old(agent["updated_at"], node, now),
@@ -62,6 +67,16 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "drops": await services.nodes.drops(node_id),
         }
         return pages.render(request, "node", values, block="live")
+
+    async def held(node_id: str) -> list[Row]:
+        """The groups that it is in, each with its path and selector."""
+        own = {row["id"] for row in (await services.groups.of_nodes([node_id])).get(node_id, [])}
+        return [row | {"select": selector_of(row)} for row in await services.groups.tree() if row["id"] in own] if own else []
+
+    async def filled(node_id: str) -> list[Row]:
+        """The custom fields that it has a value of."""
+        values = (await services.edits.values_of([node_id])).get(node_id, {})
+        return [row | {"value": values[row["name"]]} for row in await services.edits.fields() if row["name"] in values] if values else []
 
     async def confirm(request: Request, caller: Caller) -> Response:
         node = await services.nodes.get(request.path_params["id"])

@@ -92,6 +92,14 @@ PROCESS_STATES = {
     "parked": N_("parked"),
 }
 
+GROUP_KINDS = {"business": N_("Business"), "region": N_("Region"), "environment": N_("Environment")}
+FIELD_TYPES = {
+    "text": N_("text"),
+    "number": N_("number"),
+    "choice": N_("choice"),
+    "date": N_("date"),
+    "yes-no": N_("yes or no"),
+}
 ROLES = {"admin": N_("administrator"), "viewer": N_("viewer")}
 THEMES = {"auto": N_("as the system"), "light": N_("light"), "dark": N_("dark")}
 INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python"), "powershell": N_("PowerShell")}
@@ -105,7 +113,20 @@ ACTIONS = {
     "file.read": N_("read a file"),
     "file.delete": N_("deleted a file"),
     "enrolment.token": N_("made an enrolment token"),
+    "field.change": N_("changed a field"),
+    "field.delete": N_("deleted a field"),
+    "field.make": N_("made a field"),
+    "filter.delete": N_("deleted a saved filter"),
+    "filter.save": N_("saved a filter"),
+    "group.change": N_("changed a group"),
+    "group.delete": N_("deleted a group"),
+    "group.leave": N_("took nodes out of their group"),
+    "group.make": N_("made a group"),
+    "group.put": N_("put nodes into a group"),
     "node.enrol": N_("enrolled"),
+    "node.field": N_("filled a field"),
+    "node.note": N_("wrote or deleted a note"),
+    "node.tag": N_("changed tags"),
     "node.order": N_("gave an order to a daemon"),
     "node.retire": N_("retired a node"),
     "session.open": N_("signed in"),

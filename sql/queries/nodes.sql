@@ -15,15 +15,15 @@ SELECT name FROM nodes WHERE name = :name OR name LIKE :pattern;
 -- name: page
 SELECT n.id, n.name, n.hostname, n.ip, n.tags, n.state, n.state_since, n.daemon_version, n.last_seen, n.facts,
   a.state AS agent_state, a.version AS agent_version
-FROM nodes n LEFT JOIN agents a ON a.node_id = n.id
-WHERE (:state = '' OR n.state = :state) AND (:state <> '' OR n.state <> 'retired')
+FROM nodes n LEFT JOIN agents a ON a.node_id = n.id LEFT JOIN node_facts f ON f.node_id = n.id
+WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <> '' OR :selected = 1 OR n.state <> 'retired')
   AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!')
 ORDER BY n.name, n.id LIMIT :limit OFFSET :offset;
 
 -- name: total
-SELECT COUNT(*) AS total FROM nodes n
-WHERE (:state = '' OR n.state = :state) AND (:state <> '' OR n.state <> 'retired')
+SELECT COUNT(*) AS total FROM nodes n LEFT JOIN node_facts f ON f.node_id = n.id
+WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <> '' OR :selected = 1 OR n.state <> 'retired')
   AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!');
 

@@ -28,7 +28,16 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
     command = ada.here("run", "web-docs", "--no-wait", "--", "true").out.decode().split()[0]
     host.starts(command)
     host.writes(command, 0, b"output\n")
+    services, now, field = manager.services, manager.clock(), "field-docs"
+    group = manager.run(services.groups.make(ROOT_CALLER, "region", "Docs", "", False, now))
+    manager.run(services.edits.define(ROOT_CALLER, field, "", "number", [], now))
+    note = manager.run(services.edits.note(ROOT_CALLER, host.id, "for the docs", now))
+    saved = manager.run(services.selections.save(ROOT_CALLER, "docs", "all", now))
     variables = {
+        "GROUP": group,
+        "FIELD": field,
+        "NOTE": note,
+        "FILTER": saved,
         "URL": manager.url,
         "CA": str(manager.services.keys.ca_file),
         "TOKEN": manager.token("ada").secret,
@@ -46,7 +55,7 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
 
 
 def test_every_call_is_documented(manager: Manager) -> None:
-    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE)\b", "{id}", API)
+    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER)\b", "{id}", API.replace("$NOTE", "{note}"))
     for route in api.routes(manager.services):
         if isinstance(route, Route) and "{rest:path}" not in route.path:
             assert route.path in text, route.path
