@@ -44,6 +44,10 @@ class Config:
     """Seconds without a sign of life until a node is offline (DESIGN §3)."""
     certificate_days: int = 90
     """Life of a node's certificate (DESIGN §4)."""
+    approval: bool = True
+    """Hosts may ask to be taken in without a token, and wait for approval. Off: only with a token."""
+    retire_after_days: int = 0
+    """A node that is offline for so many days is retired; 0: never, since a machine may rest for a season."""
     session_hours: int = 12
     """A working day: who signs in at nine is not thrown out before it ends."""
     command_ttl: int = 3600

@@ -10,13 +10,14 @@ from argon2 import PasswordHasher
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
+from server.service.approvals import Approvals
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.enrolment import Enrolment
 from server.service.files import Files
-from server.service.health import Health
 from server.service.groups import Groups
+from server.service.health import Health
 from server.service.kinds import Kinds
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
@@ -30,8 +31,8 @@ from server.service.presence import Presence
 from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
-from server.telemetry import Telemetry
 from server.service.selections import Selections
+from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
 
@@ -44,6 +45,7 @@ class Services:
     audit: Audit
     people: People
     enrolment: Enrolment
+    approvals: Approvals
     index: NodeIndex
     nodes: Nodes
     selections: Selections
@@ -70,6 +72,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
     index = NodeIndex(db)
     nodes = Nodes(db, audit, wakeups, index)
+    enrolment = Enrolment(db, audit, keys, index, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
@@ -84,7 +87,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         wakeups=wakeups,
         audit=audit,
         people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
-        enrolment=Enrolment(db, audit, keys, index, config.certificate_days),
+        enrolment=enrolment,
+        approvals=Approvals(db, audit, enrolment, nodes, config.approval),
         index=index,
         nodes=nodes,
         selections=Selections(db, audit),

@@ -66,7 +66,6 @@ TABLES = [
     "node_notes",
     "saved_filters",
     "node_requests",
-    "node_twins",
 ]
 
 

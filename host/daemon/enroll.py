@@ -1,6 +1,8 @@
 """Enrolment: makes this host a node (D4, DESIGN §4). A short-lived process; the daemon itself never imports this.
 
-    token → CA (configured, or fetched and checked against the token's pin) → key → request → identity files
+    token, or none → CA (configured, or fetched and checked against the token's pin) → key → request → identity files
+
+Without a token the host asks, and waits until somebody has approved it; that needs the CA in the configuration.
 
 Promised: the private key never leaves the host; it is on disk before the request, so that a repeated one after a lost
 answer is for the same key; nothing is sent to a manager whose CA is not the pinned one.
@@ -48,6 +50,10 @@ class Temporary(LinkError):
         self.retry_after = retry_after
 
 
+class Waiting(Temporary):
+    """The manager has heard: somebody there decides. Other addresses of it need not be asked."""
+
+
 @dataclass(frozen=True)
 class Edge:
     """Where to ask, and how: `base` is https://host:port."""
@@ -87,6 +93,8 @@ def _ask_one_of(manager: Manager, token: str, request: EnrollRequest) -> tuple[E
         try:
             ca = trusted_ca(manager, token, edge)
             return _ask(edge, request, ca), ca
+        except Waiting:
+            raise
         except Temporary as again:
             problem = again
     assert problem is not None, "a configuration has an address"
@@ -102,9 +110,13 @@ def read_token(manager: Manager) -> str:
         except (OSError, UnicodeDecodeError) as problem:
             raise LinkError("D2002", f"{manager.enrolment_token_file}: {problem}", "write the enrolment token into that file") from problem
     token = token.strip()
+    if not token and manager.ca_file:
+        return ""  # it asks, and somebody at the manager decides; whom it asks is certain by the configured CA
     if not token:
         raise LinkError(
-            "D2002", "this host is not enrolled and there is no enrolment token", "make one on the manager and set manager.enrolment_token"
+            "D2002",
+            "this host is not enrolled and there is no enrolment token",
+            "make one on the manager and set manager.enrolment_token, or set manager.ca_file to wait for approval",
         )
     if not _TOKEN.fullmatch(token):
         raise LinkError("D2002", "the enrolment token has not the form ops1.<secret>.<64 hex digits>", "copy it whole from the manager")
@@ -150,6 +162,10 @@ def _ask(edge: Edge, request: EnrollRequest, ca: str) -> EnrollAnswer:
         file.write(ca)
         file.flush()
         response = _send("POST", edge, ENROLL_PATH, verify=file.name, data=codec.dumps(request))
+    if response.status_code == 202:
+        wait = retry_after_of(response.headers.get("Retry-After"), time.time())
+        key = enroll_keys.key_hash(request.csr)
+        raise Waiting("D2002", f"this host waits for approval at {edge.base}; its key is {key}", "compare the key there, and approve", wait)
     try:
         return codec.build(EnrollAnswer, response.json()["data"])
     except (ValueError, KeyError, TypeError) as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,12 @@ def request_for(key: ec.EllipticCurvePrivateKey, hostname: str) -> str:
 def fits(certificate: str, key: ec.EllipticCurvePrivateKey) -> bool:
     """Whether a PEM certificate is for this key. Raises ValueError when it is no certificate."""
     return x509.load_pem_x509_certificate(certificate.encode()).public_key() == key.public_key()
+
+
+def key_hash(csr: str) -> str:
+    """SHA-256 (hex) of the public key in a signing request: what people compare."""
+    key = x509.load_pem_x509_csr(csr.encode()).public_key()
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def pin_of(certificate: str) -> str:

@@ -34,7 +34,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class EnrollRequest:
-    """`csr` is PEM; its key never leaves the host. `fingerprint` holds what tells one machine from
+    """`token` may be empty: the host then waits for approval, and is answered HTTP 202 with `Retry-After` until somebody
+    has decided. `csr` is PEM; its key never leaves the host. `fingerprint` holds what tells one machine from
     another: `machine_id`, `board_id`, `macs` (DESIGN §4)."""
 
     protocol: int

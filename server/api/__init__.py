@@ -13,7 +13,23 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from server.answers import bad
-from server.api import audit, commands, edits, enrolment, files, fleet, groups, health, kinds, nodes, output, people, selectors, telemetry
+from server.api import (
+    audit,
+    commands,
+    edits,
+    enrolment,
+    files,
+    fleet,
+    groups,
+    health,
+    kinds,
+    nodes,
+    output,
+    people,
+    selectors,
+    telemetry,
+    waiting,
+)
 from server.auth import PUBLIC, Caller
 from server.door import Door
 from server.errors import NotFound, OpsError, WrongMethod
@@ -36,7 +52,7 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (people, nodes, selectors, groups, edits, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
+    nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
     known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 

@@ -14,19 +14,21 @@ from server.services import Services
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """`uses`: how many hosts; `hours`: how long it is good for; `tags` go to each node that enrols with it."""
+    """`uses`: how many hosts; `hours`: how long it is good for; `tags` go to each node that enrols with it;
+    `name`: for the one host that is to be the node of this name."""
 
     uses: int = 1
     hours: float = 1.0
     note: str = ""
     tags: dict[str, str] = {}
+    name: str = ""
 
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def create(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, Wanted)
-        token = await services.enrolment.create_token(caller, wanted.uses, wanted.hours, wanted.note, wanted.tags, now)
+        token = await services.enrolment.create_token(caller, wanted.uses, wanted.hours, wanted.note, wanted.tags, now, wanted.name)
         return good(now, token, 201)
 
     async def ca(request: Request, caller: Caller) -> Response:

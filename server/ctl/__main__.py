@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, groups, nodes, orders, run, sign, tasks
+from server.ctl import audit, commands, files, groups, nodes, orders, run, sign, tasks, waiting
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -32,6 +32,11 @@ for _verb in (
     groups.tag,
     groups.field,
     groups.note,
+    waiting.waiting,
+    waiting.approve,
+    waiting.reject,
+    waiting.restore,
+    waiting.delete_node,
     run.run,
     tasks.task,
     tasks.kinds,

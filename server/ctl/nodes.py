@@ -95,10 +95,11 @@ def _figure(metric: dict[str, Any]) -> str:
 @click.option("--hours", type=float, default=1.0, show_default=True, help="How long it is good for.")
 @click.option("--tag", "tags", multiple=True, type=Pair(), help="A tag for each node that enrols with it; may be repeated.")
 @click.option("--note", default="", help="What it is for.")
+@click.option("--name", default="", help="For the one host that is to be the node of this name.")
 @json_option
-def enrol_token(uses: int, hours: float, tags: tuple[tuple[str, str], ...], note: str, as_json: bool) -> None:
+def enrol_token(uses: int, hours: float, tags: tuple[tuple[str, str], ...], note: str, name: str, as_json: bool) -> None:
     """Make a token with which hosts enrol, and print it."""
-    wanted = {"uses": uses, "hours": hours, "note": note, "tags": dict(tags)}
+    wanted = {"uses": uses, "hours": hours, "note": note, "tags": dict(tags), "name": name}
     data = connect().post("/api/v1/enrolment-tokens", wanted)
     if as_json:
         show.as_json(data)

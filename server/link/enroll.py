@@ -11,6 +11,7 @@ from host.wire.protocol import CA_PATH, ENROLL_PATH
 from server.answers import body, good
 from server.auth import PUBLIC, Caller
 from server.door import Door
+from server.service.approvals import ASK_AGAIN_S
 from server.services import Services
 
 
@@ -21,6 +22,13 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def enroll(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, EnrollRequest)
-        return good(now, await services.enrolment.enroll(wanted, caller.ip, now))
+        if wanted.token:
+            return good(now, await services.enrolment.enroll(wanted, caller.ip, now))
+        answer = await services.approvals.ask(wanted, caller.ip, now)
+        if answer:
+            return good(now, answer)
+        response = good(now, None, 202)
+        response.headers["Retry-After"] = str(int(ASK_AGAIN_S))
+        return response
 
     return [door.route(CA_PATH, ca, PUBLIC), door.route(ENROLL_PATH, enroll, PUBLIC, ("POST",))]

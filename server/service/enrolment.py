@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -23,7 +24,7 @@ from host.wire.protocol import PROTOCOL
 from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
 from server.db import Db, Row, Session
-from server.errors import BadInput, NotAllowed, NotAuthenticated
+from server.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
 from server.service.audit import Audit
@@ -51,22 +52,41 @@ class Enrolment:
         self._db, self._q, self._nodes = db, db.q.enrolment, db.q.nodes
         self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
-    async def create_token(self, caller: Caller, uses: int, hours: float, note: str, tags: dict[str, str], now: int) -> Token:
-        """A token for `uses` hosts within `hours`. Raises BadInput."""
+    async def create_token(
+        self, caller: Caller, uses: int, hours: float, note: str, tags: dict[str, str], now: int, name: str = ""
+    ) -> Token:
+        """A token for `uses` hosts within `hours`; with a `name` for the one host that becomes the node of this name.
+
+        Raises BadInput; Conflict when there is such a node already.
+        """
         if not 1 <= uses <= 10_000:
             raise BadInput("uses: between 1 and 10000 hosts", field="uses")
         if not 0 < hours <= MAX_HOURS:
             raise BadInput(f"hours: more than 0 and at most {MAX_HOURS}", field="hours")
         if len(tags) > MAX_TAGS or not all(1 <= len(key) <= 64 and len(value) <= 255 for key, value in tags.items()):
             raise BadInput(f"tags: at most {MAX_TAGS}, names of 1 to 64 and values of up to 255 characters", field="tags")
+        name = name.strip()
+        if name and uses != 1:
+            raise BadInput("name: a token for one named host has one use", field="name")
+        if len(name) > 180 or name != plain_name(name):
+            raise BadInput("name: at most 180 characters, none of them a space or one of % _ \\ < > \" ' &", field="name")
         secret = new_secret("")
         token_id, expires = new_id(now), now + int(hours * 3_600_000)
 
         async def work(session: Session) -> None:
-            row = {"id": token_id, "hash": self._keys.seals.token(secret), "note": note[:255], "tags": json.dumps(tags), "uses": uses}
+            if name and name in {row["name"] for row in await session.rows(self._nodes.names_like, {"name": name, "pattern": name})}:
+                raise Conflict(f"name: there is a node {name} already", field="name")
+            row = {
+                "id": token_id,
+                "node_name": name,
+                "hash": self._keys.seals.token(secret),
+                "note": note[:255],
+                "tags": json.dumps(tags),
+                "uses": uses,
+            }
             row |= {"expires_at": expires, "created_by": caller.id, "now": now}
             await session.execute(self._q.insert_token, row)
-            detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags}
+            detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags} | ({"name": name} if name else {})
             await self._audit.record(session, caller, "enrolment.token", f"enrolment token {token_id}", detail, now)
 
         await self._db.transaction(work)
@@ -84,7 +104,7 @@ class Enrolment:
                 raise NotAuthenticated("the enrolment token is unknown; make a new one on the manager")
             known = await session.row(self._q.certificate_by_key, {"public_key": public_key})
             if known and known["token_id"] == token["id"] and known["revoked_at"] is None:
-                return self._answer(known["node_id"], known["name"], known["certificate"], now)
+                return self.answer(known["node_id"], known["name"], known["certificate"], now)
             if known:
                 raise NotAuthenticated("this key was enrolled before; remove the host's identity folder and enrol with a new token")
             if await session.execute(self._q.use_token, {"id": token["id"], "now": now}) != 1:
@@ -159,29 +179,43 @@ class Enrolment:
 
     async def _take_in(self, session: Session, request: EnrollRequest, token: Row, public_key: str, ip: str, now: int) -> EnrollAnswer:
         node_id = new_id(now)
-        name = await self._free_name(session, request.facts.hostname)
-        certificate = self._keys.issue(request.csr, node_id, self._days, now)
+        name = await self.new_node(session, node_id, request, token["tags"], OFFLINE, ip, now, token["node_name"])
+        certificate = await self.certify(session, node_id, request.csr, public_key, now, token["id"])
+        actor = Caller("node", node_id, name, ip)
+        await self._audit.record(session, actor, "node.enrol", f"node {node_id}", {"name": name, "token": token["id"]}, now)
+        return self.answer(node_id, name, certificate, now)
+
+    async def new_node(
+        self, session: Session, node_id: str, request: EnrollRequest, tags: str, state: str, ip: str, now: int, name: str = ""
+    ) -> str:
+        """A host's row under `name`, or one made of its host name, or the next to it that is free; the name."""
+        name = await self._free_name(session, name or request.facts.hostname)
         node = {
             "id": node_id,
             "name": name,
             "hostname": request.facts.hostname[:255],
             "ip": main_address(request.facts, ip),
-            "tags": token["tags"],
-            "state": OFFLINE,
+            "tags": tags,
+            "state": state,
             "facts": facts_text(request.facts),
-            "fingerprint": json.dumps(request.fingerprint, ensure_ascii=False)[:4000],
+            "fingerprint": fingerprint_text(request.fingerprint),
             "daemon_version": request.facts.daemon_version[:32],
             "last_seen": now,
             "now": now,
         }
         await session.execute(self._nodes.insert, node)
         await self._index.tell(session, node)
-        row = self._certificate_row(certificate, node_id, public_key, token["id"])
-        await session.execute(self._q.insert_certificate, row | {"now": now})
         await session.execute(self._db.q.reports.new_agent, {"node_id": node_id})
-        actor = Caller("node", node_id, name, ip)
-        await self._audit.record(session, actor, "node.enrol", f"node {node_id}", {"name": name, "token": token["id"]}, now)
-        return self._answer(node_id, name, str(row["certificate"]), now)
+        return name
+
+    async def certify(self, session: Session, node_id: str, csr: str, public_key: str, now: int, token_id: str | None = None) -> str:
+        """A first certificate for a node's key, PEM."""
+        row = self._certificate_row(self._keys.issue(csr, node_id, self._days, now), node_id, public_key, token_id)
+        newest = await session.row(self._q.newest, {"node_id": node_id})
+        # Their order decides which one is old, also when one was given in the same millisecond.
+        at = max(now, newest["newest"] + 1) if newest and newest["newest"] else now
+        await session.execute(self._q.insert_certificate, row | {"now": at})
+        return str(row["certificate"])
 
     @staticmethod
     def _certificate_row(certificate: x509.Certificate, node_id: str, public_key: str, token_id: str | None) -> Row:
@@ -195,13 +229,24 @@ class Enrolment:
         }
 
     async def _free_name(self, session: Session, hostname: str) -> str:
-        wanted = "".join(c for c in hostname if c.isprintable() and c not in "%_\\<>\"'& ")[:180] or "host"
+        wanted = plain_name(hostname) or "host"
         rows = await session.rows(self._nodes.names_like, {"name": wanted, "pattern": f"{wanted}-%"})
         taken = {row["name"] for row in rows}
         return next(name for name in [wanted, *(f"{wanted}-{i}" for i in range(2, len(taken) + 3))] if name not in taken)
 
-    def _answer(self, node_id: str, name: str, certificate: str, now: int) -> EnrollAnswer:
+    def answer(self, node_id: str, name: str, certificate: str, now: int) -> EnrollAnswer:
+        """What a host that is taken in is told."""
         return EnrollAnswer(node_id, name, certificate, self._keys.ca_pem, self._keys.dispatch_key(node_id).hex(), now)
+
+
+def plain_name(text: str) -> str:
+    """Without what a name cannot have."""
+    return "".join(c for c in text if c.isprintable() and c not in "%_\\<>\"'& ")[:180]
+
+
+def fingerprint_text(fingerprint: Mapping[str, str]) -> str:
+    """As it is stored: always whole JSON, bounded."""
+    return json.dumps({name[:32]: value[:1000] for name, value in sorted(fingerprint.items())[:3]}, ensure_ascii=False)
 
 
 def check_protocol(protocol: int) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from host.wire.messages import Facts
-from host.wire.states import CANCELED, NODE, ONLINE, RETIRED, may_follow
+from host.wire.states import CANCELED, NODE, OFFLINE, ONLINE, RETIRED, may_follow
 from server.auth import Caller
 from server.db import Db, Row, Session
-from server.errors import BadInput, NodeUnknown
+from server.errors import BadInput, Conflict, NodeUnknown
 from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
@@ -134,6 +134,82 @@ class Nodes:
 
         await self._db.transaction(work)
         self._wakeups.wake(node(node_id))
+
+    async def restore(self, caller: Caller, node_id: str, now: int) -> None:
+        """Take a retired node back into service: the certificates that its retirement revoked are good again, unless they ended.
+
+        Raises NodeUnknown, Conflict (it is not retired).
+        """
+        row = await self.get(node_id)
+
+        async def work(session: Session) -> None:
+            if row["state"] != RETIRED or not await self.move(session, node_id, OFFLINE, now):
+                raise Conflict(f"the node {row['name']} is {row['state']} and not retired")
+            given = {"node_id": node_id, "at": row["state_since"], "now": now}
+            good = await session.execute(self._db.q.waiting.give_back_certificates, given)
+            detail = {"name": row["name"], "certificates": good}
+            await self._audit.record(session, caller, "node.restore", f"node {node_id}", detail, now)
+
+        await self._db.transaction(work)
+
+    async def delete(self, caller: Caller, node_id: str, confirm: str, now: int) -> None:
+        """Delete a retired node with all that is kept of it; the audit log stays.
+
+        Raises NodeUnknown, Conflict (it is not retired), BadInput (`confirm` is not its name).
+        """
+        row = await self.get(node_id)
+        if row["state"] != RETIRED:
+            raise Conflict(f"the node {row['name']} is {row['state']}; retire it first")
+        if confirm != row["name"]:
+            raise BadInput(f"confirm: type the node's name, {row['name']}, to delete it with its data", field="confirm")
+
+        async def work(session: Session) -> None:
+            await self.erase(session, node_id, RETIRED)
+            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now)
+
+        await self._db.transaction(work)
+
+    async def retire_long_gone(self, days: int, now: int) -> int:
+        """Retire nodes that were offline for `days`; how many. 0 days: none."""
+        if days < 1:
+            return 0
+        rows = await self._db.rows(self._db.q.waiting.long_gone, {"before": now - days * 86_400_000})
+        for row in rows:
+            await self.retire(Caller("node", "", "manager"), row["id"], now)
+        return len(rows)
+
+    async def erase(self, session: Session, node_id: str, state: str) -> None:
+        """Every row of a node that is in this state. Raises Conflict when it is in another."""
+        q, of_node = self._db.q.waiting, {"node_id": node_id}
+        if await session.execute(q.delete_node, of_node | {"state": state}) != 1:
+            raise Conflict("the node's state has changed; look again")
+        organising = self._db.q.organising
+        for query in (
+            q.delete_output,
+            q.delete_command_files,
+            q.delete_commands,
+            q.delete_certificates,
+            q.delete_lanes,
+            q.delete_drops,
+            q.delete_metrics,
+            q.delete_plugin_metrics,
+            q.delete_rollups,
+            q.delete_plugin_rollups,
+            q.delete_rollups_due,
+            q.delete_logs,
+            q.delete_events,
+            q.delete_agent,
+            q.delete_daemon,
+            q.delete_kinds,
+            q.delete_updates,
+            q.delete_members,
+            q.delete_field_values,
+            q.delete_notes,
+            organising.delete_facts,
+            organising.delete_addresses,
+            organising.delete_tags,
+        ):
+            await session.execute(query, of_node)
 
 
 def _shown(row: Row) -> Row:

@@ -12,7 +12,23 @@ from server.door import Door
 from server.errors import OpsError
 from server.paths import resource
 from server.services import Services
-from server.web import account, audit, commands, configuration, edits, enrolment, errors, files, groups, node, nodes, orders, run, sign_in
+from server.web import (
+    account,
+    audit,
+    commands,
+    configuration,
+    edits,
+    enrolment,
+    errors,
+    files,
+    groups,
+    node,
+    nodes,
+    orders,
+    run,
+    sign_in,
+    waiting,
+)
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
 
@@ -32,7 +48,7 @@ def routes(services: Services) -> list[BaseRoute]:
         return errors.refuse(pages, request, problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (sign_in, account, nodes, groups, edits, node, configuration, orders, run, commands, files, enrolment, audit)
+    nouns = (sign_in, account, nodes, groups, edits, waiting, node, configuration, orders, run, commands, files, enrolment, audit)
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)

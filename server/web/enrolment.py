@@ -27,6 +27,7 @@ class Draft:
     hours: str = "1"
     note: str = ""
     tags: str = ""
+    name: str = ""
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
@@ -35,10 +36,10 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def make(request: Request, caller: Caller) -> Response:
         fields = await session.form_of(request)
-        draft = Draft(*(fields.get(name).strip() for name in ("uses", "hours", "note", "tags")))
+        draft = Draft(*(fields.get(name).strip() for name in ("uses", "hours", "note", "tags", "name")))
         try:
             token = await services.enrolment.create_token(
-                caller, _whole(draft.uses), _hours(draft.hours), draft.note, _tags(draft.tags), services.clock()
+                caller, _whole(draft.uses), _hours(draft.hours), draft.note, _tags(draft.tags), services.clock(), draft.name
             )
         except BadInput as problem:
             return await page(request, draft, None, problem)

@@ -127,4 +127,9 @@ SENTENCES = (
     N_("name: there is a field '{name}' already"),
     N_("name: '{name}' has a meaning in selectors already; take another"),
     N_("name: 1 to 64 letters, digits, _ - or ."),
+    N_("the node {name} is {state} and not retired"),
+    N_("confirm: type the node's name, {name}, to delete it with its data"),
+    N_("name: there is a node {name} already"),
+    N_("name: a token for one named host has one use"),
+    N_("this host does not wait for approval any more"),
 )

@@ -108,7 +108,6 @@ CREATE TABLE node_requests (
   node_id CHAR(26) NOT NULL,
   csr TEXT NOT NULL,
   ip VARCHAR(64) NOT NULL,
-  token_id VARCHAR(26) NOT NULL,
   same_as VARCHAR(26) NOT NULL,
   created_at BIGINT NOT NULL,
   asked_at BIGINT NOT NULL,
@@ -117,17 +116,6 @@ CREATE TABLE node_requests (
 );
 
 CREATE INDEX node_requests_by_node ON node_requests (node_id);
-
--- A second machine that showed a node's certificate. `decided`: empty while somebody must decide, else `other`.
-CREATE TABLE node_twins (
-  node_id CHAR(26) NOT NULL,
-  machine CHAR(64) NOT NULL,
-  fingerprint TEXT NOT NULL,
-  ip VARCHAR(64) NOT NULL,
-  seen_at BIGINT NOT NULL,
-  decided VARCHAR(16) NOT NULL,
-  PRIMARY KEY (node_id, machine)
-);
 
 -- A token for one named host (adding by hand); empty for every other.
 ALTER TABLE enrolment_tokens ADD COLUMN node_name VARCHAR(190) NOT NULL DEFAULT '';

@@ -1,9 +1,9 @@
 -- name: insert_token
-INSERT INTO enrolment_tokens (id, hash, note, tags, uses_left, expires_at, created_by, created_at, revoked_at)
-VALUES (:id, :hash, :note, :tags, :uses, :expires_at, :created_by, :now, NULL);
+INSERT INTO enrolment_tokens (id, hash, note, tags, uses_left, expires_at, created_by, created_at, revoked_at, node_name)
+VALUES (:id, :hash, :note, :tags, :uses, :expires_at, :created_by, :now, NULL, :node_name);
 
 -- name: token_by_hash
-SELECT id, tags, uses_left, expires_at, revoked_at FROM enrolment_tokens WHERE hash = :hash;
+SELECT id, tags, uses_left, expires_at, revoked_at, node_name FROM enrolment_tokens WHERE hash = :hash;
 
 -- name: use_token
 UPDATE enrolment_tokens SET uses_left = uses_left - 1

@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import Page
 
 from host.wire import orders
+from host.wire.messages import EnrollRequest, Facts
 from tests.browser.conftest import Open
 from tests.browser.site import GIB, Site, now, sample
 from tests.browser.test_looking_after_daemons import FILE, told
+from tests.conftest import make_csr
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -40,6 +42,22 @@ def furnished(site: Site) -> list[str]:
     site.report(node, "bulk", ("sample", now(), measured()))
     bundle = site.do(site.services.orders.give(site.admin, node, orders.DIAGNOSE, now()))
     change = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now()))
+    group = site.do(site.services.groups.make(site.admin, "region", "中国 with a long name " + "x" * 30, "", True, now()))
+    below = site.do(site.services.groups.make(site.admin, "region", "Shanghai", group, False, now()))
+    site.do(site.services.groups.put(site.admin, below, [node], now()))
+    site.do(site.services.edits.define(site.admin, "rack", "Rack", "choice", ["A1", "B2"], now()))
+    site.do(site.services.edits.fill(site.admin, [node], "rack", "A1", now()))
+    site.do(site.services.edits.note(site.admin, node, "a note " + "y" * 200, now()))
+    site.do(site.services.selections.save(site.admin, "in China", "group:shanghai", now()))
+    mine = ["/nodes?select=group:shanghai", "/nodes?select=name:db*+and+nothing=1", "/selectors", "/groups", f"/groups/{group}", "/fields"]
+    mine += [f"/nodes/{node}/edit", f"/bulk?node={node}", "/bulk?match=1&select=all", "/bulk"]
+    asked = EnrollRequest(
+        1, "", make_csr(), Facts("new-host", ["192.0.2.99"], "Debian GNU/Linux 12"), {"board_id": "B", "macs": "02:00:00:00:00:01"}
+    )
+    site.do(site.services.approvals.ask(asked, "192.0.2.99", now()))
+    gone = site.enrol("gone")
+    site.do(site.services.nodes.retire(site.admin, gone, now()))
+    mine += ["/waiting", f"/nodes/{gone}", f"/nodes/{gone}/delete"]
     own = [f"/nodes/{node}/configuration", f"/nodes/{node}/configuration/edit", f"/nodes/{off}/configuration"]
     own += [f"/nodes/{node}/orders/agent-stop", f"/nodes/{node}/orders/agent-restart", f"/commands/{bundle}", f"/commands/{change}"]
     pages = [*own, "/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]

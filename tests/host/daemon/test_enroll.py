@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from host.daemon import enroll, identity
 from host.daemon.config import Config, Daemon, Manager
 from host.daemon.enroll import Temporary
 from host.lib.errors import LinkError
+from host.wire.envelope import envelope
 from host.wire.protocol import CA_PATH, ENROLL_PATH
 from tests.host.daemon.conftest import Pki
 from tests.host.daemon.fake_manager import Call, FakeManager, Reply, free_port, refusal
@@ -110,3 +113,30 @@ def test_an_answer_for_another_key_is_not_kept(tmp_path: Path, manager: FakeMana
 
     manager.answer = swap
     assert "for another key" in str(refused(config(tmp_path, manager.port, good.token)))
+
+
+def test_without_a_token_the_host_asks_and_waits_politely_for_approval(
+    tmp_path: Path, manager: FakeManager, good: GoodManager, pki: Pki
+) -> None:
+    waits = [True]
+
+    def decide(call: Call) -> Reply:
+        if call.path == ENROLL_PATH and waits:
+            return Reply(202, envelope(0, 0, "success", None), headers={"Retry-After": "30"})
+        if call.path == ENROLL_PATH:  # approved: this manager's double knows hosts by a token only
+            call.body = json.dumps({**call.json, "token": good.token}).encode()
+        return good.answer(call)
+
+    manager.answer = decide
+    settings = config(tmp_path, manager.port, "", ca_file=str(pki.authority.ca))
+    problem = refused(settings)
+    assert isinstance(problem, Temporary)
+    assert problem.retry_after == 30.0
+    assert "waits for approval" in str(problem)
+    asked = [call for call in manager.calls if call.path == ENROLL_PATH]
+    assert len(asked) == 1, "it asks once, and leaves the waiting to the daemon"
+    assert asked[0].json["token"] == ""
+    key = x509.load_pem_x509_csr(asked[0].json["csr"].encode()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert hashlib.sha256(key).hexdigest() in str(problem), "the key to compare is said"
+    waits.clear()
+    assert enroll.enroll(settings).node_id == "N1"

@@ -42,6 +42,11 @@ VIEWERS = {
 }
 
 ADMINS = {
+    ("GET", "/api/v1/waiting"),
+    ("POST", "/api/v1/waiting/{id}/approve"),
+    ("POST", "/api/v1/waiting/{id}/reject"),
+    ("POST", "/api/v1/nodes/{id}/restore"),
+    ("DELETE", "/api/v1/nodes/{id}/data"),
     ("POST", "/api/v1/filters"),
     ("DELETE", "/api/v1/filters/{id}"),
     ("POST", "/api/v1/groups"),

@@ -16,6 +16,16 @@ FORMS = (
     "/run",
     "/enrol",
     "/nodes/X/retire",
+    "/nodes/X/edit",
+    "/nodes/X/notes",
+    "/nodes/X/restore",
+    "/nodes/X/delete",
+    "/bulk",
+    "/filters",
+    "/groups",
+    "/groups/X",
+    "/fields",
+    "/waiting/X",
     "/nodes/X/orders",
     "/nodes/X/configuration/edit",
     "/commands/X/cancel",
@@ -147,7 +157,11 @@ async def test_a_viewer_may_look_but_gets_403_for_everything_that_changes(visit:
         assert (await visit.get(path)).status_code == 403, path
     fields: dict[str, str | list[str]] = {"node": node.id, "f.script": "id", "f.timeout": "5", "f.interpreter": "shell", "step": "go"}
     orders = (f"/nodes/{node.id}/orders", f"/nodes/{node.id}/configuration/edit")
-    for path in ("/run", "/enrol", f"/nodes/{node.id}/retire", "/commands/X/cancel", *orders):
+    edits = ("/bulk", "/filters", "/filters/X/delete", "/groups", "/groups/X", "/fields", "/fields/X/delete", "/waiting/X")
+    of_node = tuple(f"/nodes/{node.id}/{what}" for what in ("edit", "notes", "notes/X/delete", "restore", "delete"))
+    for path in ("/bulk", "/groups/X", "/waiting", f"/nodes/{node.id}/edit", f"/nodes/{node.id}/delete"):
+        assert (await visit.get(path)).status_code == 403, path
+    for path in ("/run", "/enrol", f"/nodes/{node.id}/retire", "/commands/X/cancel", *orders, *edits, *of_node):
         assert (await visit.post(path, fields)).status_code == 403, path
     assert (await manager.services.commands.page(node_id="", task_id="", state="", limit=1, offset=0)).total == 0
 

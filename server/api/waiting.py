@@ -1,0 +1,54 @@
+"""`/api/v1/waiting`: hosts that wait for approval; and what becomes of retired nodes (M1)."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.answers import body, good
+from server.auth import NODE_APPROVE, NODE_RETIRE, Caller
+from server.door import Door
+from server.services import Services
+
+_SHOWN = ("node_id", "name", "hostname", "ip", "public_key", "facts", "fingerprint", "same_as", "same_name", "created_at", "asked_at")
+
+
+class Approval(msgspec.Struct, forbid_unknown_fields=True):
+    """`same_as`: the id of the node that this machine was before; empty for a new node."""
+
+    same_as: str = ""
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    async def waiting(request: Request, caller: Caller) -> Response:
+        items = [{name: row[name] for name in _SHOWN} for row in await services.approvals.waiting()]
+        return good(services.clock(), {"items": items, "total": len(items)})
+
+    async def approve(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Approval)
+        return good(now, {"node_id": await services.approvals.approve(caller, request.path_params["id"], now, wanted.same_as)})
+
+    async def reject(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await services.approvals.reject(caller, request.path_params["id"], now)
+        return good(now, None)
+
+    async def restore(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await services.nodes.restore(caller, request.path_params["id"], now)
+        return good(now, {"state": "offline"})
+
+    async def delete(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await services.nodes.delete(caller, request.path_params["id"], request.query_params.get("confirm", ""), now)
+        return good(now, None)
+
+    return [
+        door.route("/api/v1/waiting", waiting, NODE_APPROVE),
+        door.route("/api/v1/waiting/{id}/approve", approve, NODE_APPROVE, ("POST",)),
+        door.route("/api/v1/waiting/{id}/reject", reject, NODE_APPROVE, ("POST",)),
+        door.route("/api/v1/nodes/{id}/restore", restore, NODE_RETIRE, ("POST",)),
+        door.route("/api/v1/nodes/{id}/data", delete, NODE_RETIRE, ("DELETE",)),
+    ]

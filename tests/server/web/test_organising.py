@@ -1,0 +1,89 @@
+"""Pages of groups, bulk changes and waiting hosts as text: errors at their place, nothing typed lost, nothing done twice."""
+
+from __future__ import annotations
+
+from host.wire.messages import EnrollRequest, Facts
+from tests.conftest import Manager, make_csr
+from tests.server.web.conftest import Visitor
+
+Fields = dict[str, str | list[str]]
+
+
+async def test_a_wrong_selector_lists_nothing_and_says_why_in_the_readers_language(visit: Visitor, manager: Manager) -> None:
+    await manager.enrol("web-1")
+    await visit.sign_in("admin")
+    answer = await visit.get("/nodes?select=nme:web-*", **{"Accept-Language": "zh"})
+    assert answer.status_code == 400
+    assert "选择器第 1 列" in answer.text
+    assert "<mark>nme</mark>" in answer.text
+    assert "web-1</a>" not in answer.text
+
+
+async def test_a_group_that_somebody_else_changed_is_not_overwritten(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    group = await manager.services.groups.make(manager.admin, "region", "China", "", False, manager.time())
+    form: Fields = {"version": "1", "name": "中国", "parent": ""}
+    assert (await visit.post(f"/groups/{group}", form)).status_code == 303
+    answer = await visit.post(f"/groups/{group}", {**form, "name": "Chine"})
+    assert answer.status_code == 409
+    assert "changed by admin" in answer.text
+    for wrong in ({"version": "x"}, {"name": ""}, {"parent": group}):
+        answer = await visit.post(f"/groups/{group}", {"version": "2", "name": "中国", "parent": "", **wrong})
+        assert answer.status_code == 400, wrong
+    assert (await visit.post(f"/groups/{group}", {"version": "2", "step": "delete"})).status_code == 303
+
+
+async def test_one_node_is_edited_and_what_was_typed_is_kept_when_it_is_wrong(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    node, services, now = await manager.enrol(), manager.services, manager.time()
+    group = await services.groups.make(manager.admin, "region", "China", "", False, now)
+    await services.edits.define(manager.admin, "slots", "Slots", "number", [], now)
+    form: Fields = {"tags": "env=prod\nrack=4", "before": "", "group-region": group, "field-slots": "many"}
+    answer = await visit.post(f"/nodes/{node.id}/edit", form)
+    assert answer.status_code == 400
+    assert 'value="many"' in answer.text
+    answer = await visit.post(f"/nodes/{node.id}/edit", {**form, "field-slots": "12"})
+    assert answer.status_code == 303
+    page = (await visit.get(f"/nodes/{node.id}")).text
+    for text in ("env=prod", "China", "Slots", ">12<"):
+        assert text in page
+    await visit.post(f"/nodes/{node.id}/edit", {"tags": "rack=4", "before": "env=prod\nrack=4", "group-region": "", "field-slots": ""})
+    assert (await services.nodes.get(node.id))["tags"] == {"rack": "4"}
+    assert await services.groups.of_nodes([node.id]) == {}
+
+
+async def test_many_are_changed_as_they_were_shown(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    first, second = await manager.enrol("web-1"), await manager.enrol("web-2")
+    assert "Change 2 nodes" in (await visit.get("/bulk?match=1&select=name:web-*")).text
+    assert (await visit.get("/bulk?match=1&select=nme:x")).status_code == 400
+    answer = await visit.post("/bulk", {"node": [first.id, "gone"], "action": "tag", "tags": "env=prod"})
+    assert "1 node changed" in answer.text
+    assert "gone" in answer.text
+    assert (await manager.services.nodes.get(second.id))["tags"] == {}
+    for wrong in ({"action": "fly"}, {"action": "tag", "tags": ""}, {"action": "group", "group": "X"}, {"action": "ungroup", "kind": "x"}):
+        assert (await visit.post("/bulk", {"node": first.id, **wrong})).status_code in (400, 404), wrong
+
+
+async def test_a_host_that_asks_is_decided_upon_on_its_page(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    wanted = EnrollRequest(1, "", make_csr(), Facts("<b>new</b>"))
+    await manager.services.approvals.ask(wanted, "192.0.2.5", manager.time())
+    [row] = await manager.services.approvals.waiting()
+    page = (await visit.get("/waiting")).text
+    assert row["public_key"][:32] in page
+    assert "<b>new</b>" not in page
+    assert (await visit.post(f"/waiting/{row['node_id']}", {"step": "fly"})).status_code == 400
+    answer = await visit.post(f"/waiting/{row['node_id']}", {"step": "approve"})
+    assert answer.headers["location"] == f"/nodes/{row['node_id']}?notice=approved"
+    assert (await visit.post(f"/waiting/{row['node_id']}", {"step": "reject"})).status_code == 409
+
+
+async def test_a_retired_node_is_deleted_only_by_its_name(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    node = await manager.enrol()
+    await manager.services.nodes.retire(manager.admin, node.id, manager.time())
+    assert "Take it back into service" in (await visit.get(f"/nodes/{node.id}")).text
+    assert (await visit.post(f"/nodes/{node.id}/delete", {"confirm": "web"})).status_code == 400
+    assert (await visit.post(f"/nodes/{node.id}/delete", {"confirm": "web-1"})).status_code == 303
+    assert (await visit.get(f"/nodes/{node.id}")).status_code == 404
