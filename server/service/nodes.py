@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from host.wire.messages import Facts
-from host.wire.states import CANCELED, NODE, OFFLINE, ONLINE, RETIRED, may_follow
+from host.wire.states import CANCELED, NODE, OFFLINE, ONLINE, PENDING, RETIRED, may_follow
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown
@@ -119,9 +119,11 @@ class Nodes:
     async def retire(self, caller: Caller, node_id: str, now: int) -> None:
         """Take a node out of service: its certificate is refused from now on, what waits for it is canceled.
 
-        Its history stays. Raises NodeUnknown.
+        Its history stays. Raises NodeUnknown; Conflict for one that waits for approval.
         """
         row = await self.get(node_id)
+        if row["state"] == PENDING:
+            raise Conflict(f"the node {row['name']} waits for approval; reject it instead")
 
         async def work(session: Session) -> None:
             if not await self.move(session, node_id, RETIRED, now):

@@ -47,6 +47,8 @@ async def test_a_pending_host_takes_no_commands(manager: Manager) -> None:
     [row] = await manager.services.approvals.waiting()
     with pytest.raises(Conflict, match="pending"):
         await manager.db.transaction(lambda session: manager.services.commands.check_nodes(session, [row["node_id"]]))
+    with pytest.raises(Conflict, match="reject it instead"):
+        await manager.services.nodes.retire(manager.admin, row["node_id"], manager.time())
 
 
 async def test_a_rejected_key_is_remembered_and_another_may_ask(manager: Manager) -> None:
