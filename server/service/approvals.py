@@ -7,8 +7,6 @@ before, it goes on as that node with its history; rejected, its key is remembere
 
 from __future__ import annotations
 
-import json
-
 from host.wire.messages import EnrollAnswer, EnrollRequest
 from host.wire.states import OFFLINE, PENDING, QUARANTINED, RETIRED
 from server.auth import Caller
@@ -19,7 +17,7 @@ from server.keys import public_key_hash
 from server.service.audit import Audit
 from server.service.enrolment import Enrolment, check_protocol
 from server.service.facts import facts_of
-from server.service.machines import same_machine
+from server.service.machines import read_fingerprint, same_machine
 from server.service.nodes import Nodes
 
 MAX_WAITING = 500
@@ -70,7 +68,7 @@ class Approvals:
         """Who waits, longest first: the node with `facts` and `fingerprint` decoded, its `public_key`, and `same_as` with
         `same_name` and `same_state` where it looks like a machine known here."""
         return [
-            {**row, "facts": facts_of(row), "fingerprint": json.loads(row["fingerprint"] or "{}")}
+            {**row, "facts": facts_of(row), "fingerprint": read_fingerprint(row["fingerprint"])}
             for row in await self._db.rows(self._q.page)
         ]
 
@@ -144,7 +142,7 @@ class Approvals:
         node_id = new_id(now)
         same_as = ""
         for row in await session.rows(self._q.fingerprints):
-            if same_machine(json.loads(row["fingerprint"] or "{}"), request.fingerprint):
+            if same_machine(read_fingerprint(row["fingerprint"]), request.fingerprint):
                 same_as = row["id"]
         name = await self._enrolment.new_node(session, node_id, request, "{}", PENDING, ip, now)
         row = {"public_key": public_key, "node_id": node_id, "csr": request.csr, "ip": ip[:64], "same_as": same_as, "now": now}

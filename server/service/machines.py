@@ -5,7 +5,17 @@ A fingerprint has `machine_id` (of the installation), `board_id` (of the hardwar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+
+
+def read_fingerprint(text: str) -> dict[str, str]:
+    """A fingerprint as it is stored; empty for one that was cut in the middle, as long ones once were: it is like no other."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
 def same_machine(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from host.wire.messages import EnrollAnswer, EnrollRequest, Facts
 from server.errors import BadInput, Conflict, NodeUnknown, NotAllowed, NotAuthenticated, TooMany
 from server.service import approvals
 from server.service.approvals import Approvals
-from server.service.machines import same_machine
+from server.service.machines import read_fingerprint, same_machine
 from tests.conftest import DAY, Manager, make_csr
 
 HARDWARE = {"machine_id": "m1", "board_id": "b1", "macs": "02:00:00:00:00:01,02:00:00:00:00:02"}
@@ -104,6 +104,12 @@ async def test_a_machine_installed_anew_goes_on_as_the_node_that_it_was(manager:
     for wrong in ("nope", row["node_id"]):
         with pytest.raises((NodeUnknown, Conflict)):
             await services.approvals.approve(manager.admin, row["node_id"], manager.time(), wrong)
+
+
+@pytest.mark.parametrize("text", ["", '{"macs": "02', "[]", '"x"', '{"macs": 7}'])
+def test_a_fingerprint_that_cannot_be_read_is_like_no_other(text: str) -> None:
+    assert read_fingerprint(text) == {}
+    assert not same_machine(read_fingerprint(text), HARDWARE)
 
 
 @pytest.mark.parametrize(
