@@ -1,8 +1,8 @@
-"""`./ops bench tasks`: 10,000 real tasks of mixed kinds on one agent, first left in peace, then killed 100 times meanwhile.
+"""`./ops bench tasks`: 10,000 real tasks on one agent, first left in peace, then killed 100 times meanwhile.
 
-Every one must end in exactly one final state and run at most once; left in peace all must end as they should. `--quick`: 300 tasks
-and 6 kills. The figure is the share of tasks that ended as they should with kills, in percent; what is missing to 100 was cut
-off between the ledger's word and the start, and is told as `interrupted`. Limit: more than 99.5.
+Scripts, files and configuration files. Every task must end in exactly one final state and run at most once; left in peace all must end
+as they should. `--quick`: 300 tasks and 6 kills. The figure is the share that ended as they should with kills, in percent; what is
+missing to 100 is told as `interrupted`. Limit: more than 99.5.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from typing import Any
 
 from tests.host.agent.harness import NODE, Agent
 
+SOURCE = "source"
 Content = tuple[str, dict[str, Any]]
 """A kind and its content."""
 
@@ -64,11 +65,30 @@ def endless(mark: Path) -> Content:
     return "script", {"script": f"echo x >>{mark}; exec sleep 600", "timeout": 1}
 
 
+def copied(mark: Path) -> Content:
+    """Run twice it would fail: what is there is not replaced."""
+    return "file", {"action": "copy", "path": str(mark.parent / SOURCE), "to": str(mark)}
+
+
+def configured(mark: Path) -> Content:
+    return "config", {
+        "action": "set",
+        "file": str(mark),
+        "format": "properties",
+        "path": "x",
+        "value": 1,
+        "create": True,
+        "backups": "beside",
+    }
+
+
 MIX: Sequence[tuple[Callable[[Path], Content], int, str]] = (
-    (shell, 60, "succeeded"),
-    (failing, 15, "failed"),
-    (slow, 14, "succeeded"),
-    (python, 10, "succeeded"),
+    (shell, 55, "succeeded"),
+    (failing, 12, "failed"),
+    (slow, 12, "succeeded"),
+    (python, 8, "succeeded"),
+    (copied, 6, "succeeded"),
+    (configured, 6, "succeeded"),
     (endless, 1, "timed_out"),
 )
 """How to make one, how often of a hundred, and how it has to end where nothing is killed."""
@@ -114,6 +134,7 @@ def run(agent: Agent, count: int, folder: Path, kills: int, seed: int = 1, mix: 
     choices = [one for one, weight, _ in mix for _ in range(weight)]
     ends_as = {one: state for one, _, state in mix}
     made = {uuid.UUID(int=chance.getrandbits(128)).hex: chance.choice(choices) for _ in range(count)}
+    (folder / SOURCE).write_text("x\n")
     stop = threading.Event()
 
     def killer() -> None:
