@@ -22,7 +22,7 @@ from host.agent.durably import durably
 from host.agent.execution import Ending, Execution, Started
 from host.agent.flusher import Flusher
 from host.agent.folders import Folder
-from host.agent.keeper import Plan
+from host.agent.keeper_notes import Plan
 from host.agent.kept import KeptOutput
 from host.agent.ledger import Entry, Ledger, Row
 from host.agent.leftovers import end_leftovers

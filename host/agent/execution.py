@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from host.agent import keeper, procfs
+from host.agent.keeper_notes import Plan
 from host.agent.ledger import Row
 from host.agent.output import Collector
 from host.agent.storing import Tail
@@ -68,7 +69,7 @@ class Execution:
         self._over = self._stopped = self._begun = False
         self._notify = self._keeper = -1
 
-    def start(self, plan: keeper.Plan, stdin: bytes) -> None:
+    def start(self, plan: Plan, stdin: bytes) -> None:
         """Fork the keeper. Raises TaskProblem A2004."""
         try:
             self._keeper, self._notify = keeper.fork(self._place, plan, stdin)
