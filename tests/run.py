@@ -16,7 +16,7 @@ def main() -> int:
         if missing:
             print(f"ops test: without {', '.join(sorted(missing))}: not to be had on this machine", file=sys.stderr)
         environment = {**os.environ, **{f"OPS_TEST_{kind.upper()}": urls.get(kind, "") for kind in ("mariadb", "mysql")}}
-        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:]]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

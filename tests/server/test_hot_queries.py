@@ -58,6 +58,9 @@ async def plan(manager: Manager, name: str) -> list[Row]:
     async def work(session: Session) -> list[Row]:
         async with session._cursor() as cursor:
             await cursor.execute(f"{prefix} {text}", values)
+            if len(cursor.description) == 1:
+                # Newer MySQLs draw a tree of their own accord; MariaDB does not know the word.
+                await cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {text}", values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
 
