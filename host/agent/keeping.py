@@ -249,7 +249,7 @@ class Keeping:
             stderr=self._kept.counts[2],
             lost=self._kept.lost,
             cpu_ms=int((usage.ru_utime + usage.ru_stime) * 1000) if usage else None,
-            memory_bytes=usage.ru_maxrss * 1024 if usage else None,
+            memory_bytes=_peak(usage) if usage else None,
             at=now_ms(),
         )
         while True:
@@ -281,6 +281,12 @@ class Keeping:
             if time.monotonic() >= until:
                 return None, None
             time.sleep(0.002)
+
+
+def _peak(usage: resource.struct_rusage) -> int | None:
+    """The kernel counts what a process was before it became its program: a copy of this one. Below that nothing is known."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage.ru_maxrss * 1024 if usage.ru_maxrss > own else None
 
 
 def _identity(user: str, ends: list[int]) -> dict[str, Any]:

@@ -73,6 +73,8 @@ while time.process_time() < 0.3:
     assert end["state"] == "succeeded"
     assert 300 <= end["cpu_ms"] < 5000
     assert 80_000_000 < end["memory_bytes"] < 200_000_000
+    small = agent.daemon.ended(agent.run("true"))
+    assert "memory_bytes" not in small, "what is the keeper's own is not told as the task's"
 
 
 @as_root
