@@ -19,6 +19,8 @@ from host.wire.tasks import KINDS, MAX_TIMEOUT_S, Limits
 from server.db import Db, Row, Session
 from server.errors import BadInput, NodeUnknown
 
+REMEMBERED = 256
+"""Sets of kinds that are kept read."""
 MAX_KINDS, MAX_KIND_BYTES, MAX_TOLD_BYTES = 64, 65_536, 262_144
 """What one host may have stored: kinds, bytes of one, bytes of all."""
 
@@ -65,6 +67,7 @@ class Told:
 class Kinds:
     def __init__(self, db: Db) -> None:
         self._db, self._q = db, db.q.kinds
+        self._parsed: dict[str, dict[str, Schema]] = {}
 
     async def tell(self, session: Session, node_id: str, body: records.Kinds, at: int) -> str:
         """Keep what a host's agent told in place of what it told before. Returns why some of it is left out, or nothing."""
@@ -83,7 +86,7 @@ class Kinds:
         row = await self._db.row(self._q.of_node, {"node_id": node_id})
         if row is None:
             return Told(list(BUILTIN.values()))
-        return Told(list(_read(row).values()), json.loads(row["refused"]), row["told_at"])
+        return Told(list((await self._schemas(row["hash"], node_id)).values()), json.loads(row["refused"]), row["told_at"])
 
     async def schema_of(self, node_id: str, kind: str) -> Schema | None:
         """By which to show a task of that node; None where neither it nor the manager knows the kind."""
@@ -143,9 +146,20 @@ class Kinds:
             members.setdefault(told.get(node_id, ""), []).append(node_id)
         groups: list[tuple[Mapping[str, Schema], list[str]]] = []
         for digest, ids in members.items():
-            row = await self._db.row(self._q.of_node, {"node_id": ids[0]}) if digest else None
-            groups.append((_read(row) if row else BUILTIN, ids))
+            groups.append((await self._schemas(digest, ids[0]) if digest else BUILTIN, ids))
         return groups
+
+    async def _schemas(self, digest: str, node_id: str) -> Mapping[str, Schema]:
+        """What was told under this hash: read once, for every command asks for it and what a hash stands for never changes."""
+        if digest not in self._parsed:
+            row = await self._db.row(self._q.of_node, {"node_id": node_id})
+            if row is None:
+                return BUILTIN
+            if len(self._parsed) >= REMEMBERED:
+                self._parsed.clear()
+            self._parsed[row["hash"]] = _read(row)
+            digest = row["hash"]
+        return self._parsed[digest]
 
     async def _names(self, node_ids: Sequence[str]) -> str:
         rows = await self._db.rows(self._db.q.nodes.by_ids, {"ids": node_ids})
