@@ -78,6 +78,7 @@ class Engine:
         self._arrivals = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, Execution] = {}
+        self._failing: set[asyncio.Task[None]] = set()
         self.stopping = False
 
     @property
@@ -135,8 +136,13 @@ class Engine:
             # A fault of ours must not leave a command without an end.
             log.error("command %s: the agent failed", task.get_name(), exc_info=problem)
             end = ExecutionRecord(task.get_name(), states.FAILED, f"the agent failed: {type(problem).__name__}: {problem}")
-            self._ledger.finish(end, self._clock.now())
+            last = asyncio.get_running_loop().create_task(self._fail(end))
+            self._failing.add(last)
+            last.add_done_callback(self._failing.discard)
         self._fill()
+
+    async def _fail(self, end: ExecutionRecord) -> None:
+        await durably(lambda: self._ledger.finish(end, self._clock.now()))
 
     def cancel(self, command_id: str, target: str, expires: int) -> Answer:
         """End `target` on behalf of the command `command_id`, which is itself told as succeeded or failed.
@@ -172,14 +178,13 @@ class Engine:
         entry = self._ledger.find(command_id)
         if entry is None or not (entry.state == states.STARTED or await self._intended(entry)):
             return  # canceled while it waited, or refused
-        place = self._spool / command_id
         try:
             execution, folder = self._start(entry)
             await self._follow(execution, folder)
         except (TaskProblem, ValueError) as problem:
             await self._not_started(command_id, str(problem))
-        finally:
-            folders.remove(place)
+        # Only now that its end is told: an agent that is cut off before leaves it, or the next one could take it for never begun.
+        folders.remove(self._spool / command_id)
 
     async def _intended(self, entry: Entry) -> bool:
         """What waited is about to be started. False: it is not to be started any more."""
@@ -211,8 +216,7 @@ class Engine:
             await self._follow(self._execution(entry, folder, limits), folder, told=entry.pid is not None)
         except TaskProblem as problem:
             await self._not_started(entry.id, str(problem))
-        finally:
-            folders.remove(folder.place)
+        folders.remove(folder.place)
 
     def _limits(self, entry: Entry) -> Limits:
         try:

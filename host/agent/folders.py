@@ -7,18 +7,25 @@ in the system's temporary folder, because he may not pass through ours.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from host.agent.tasks.base import TaskProblem
+from host.wire import codec
+from host.wire.schema import deeper
 
+log = logging.getLogger("agent.folders")
 RESULT = "result"
 MAX_RESULT_BYTES = 64 * 1024
+MAX_RESULT_DEPTH = 32
+CLEAR_S = 10.0
 _HOME = "home"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -97,8 +104,20 @@ def remove(place: Path) -> None:
     """With all that is in it, scripts and secrets too."""
     home = of(place).home
     if home != place and home.name.startswith("ops-task-"):
-        shutil.rmtree(home, ignore_errors=True)
-    shutil.rmtree(place, ignore_errors=True)
+        _clear(home)
+    _clear(place)
+
+
+def _clear(folder: Path) -> None:
+    """Whatever its user made of it: a thousand folders in each other are no reason to fail, or to be held up."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        command = ["rm", "-rf", "--one-file-system", "--", str(folder)]
+        try:
+            subprocess.run(command, stderr=subprocess.DEVNULL, timeout=CLEAR_S, check=False)
+        except subprocess.TimeoutExpired:
+            log.warning("%s is too large to be removed within %g s; it is left", folder, CLEAR_S)
 
 
 def result_of(folder: Folder) -> tuple[dict[str, Any] | None, str]:
@@ -125,10 +144,12 @@ def result_of(folder: Folder) -> tuple[dict[str, Any] | None, str]:
     if len(data) > MAX_RESULT_BYTES:
         return None, f"what it returned is larger than {MAX_RESULT_BYTES} bytes and was left out"
     try:
-        found = json.loads(data)
+        found = codec.loads(data)
         json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None, "what it returned is not JSON and was left out"
+    if deeper(found, MAX_RESULT_DEPTH):
+        return None, f"what it returned is nested more than {MAX_RESULT_DEPTH} deep and was left out"
     if not isinstance(found, dict):
         return None, "what it returned is no JSON object and was left out"
     return found, ""

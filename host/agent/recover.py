@@ -40,7 +40,7 @@ def take_up(ledger: Ledger, engine: Engine, spool: Path, clock: Clock) -> tuple[
     for entry in ledger.in_state(states.STARTED):
         if entry.boot_id != boot:
             cut_off.append(entry)
-        elif entry.pid is None and keeper.claim(spool / entry.id) and ledger.never_began(entry.id):
+        elif entry.pid is None and _never_began(entry, spool) and ledger.never_began(entry.id):
             folders.remove(spool / entry.id)  # it stands among the accepted now
         else:
             log.info("command %s goes on", entry.id)
@@ -52,6 +52,11 @@ def take_up(ledger: Ledger, engine: Engine, spool: Path, clock: Clock) -> tuple[
         else:
             engine.enqueue(entry.id, entry.priority)
     return cut_off, late
+
+
+def _never_began(entry: Entry, spool: Path) -> bool:
+    """Nothing of it was ever started, and will not be. Without its folder only the processes can tell."""
+    return keeper.claim(spool / entry.id) and not procfs.leftovers(entry.id, None, None)
 
 
 async def end_the_rest(cut_off: list[Entry], late: list[Entry], ledger: Ledger, spool: Path, clock: Clock, grace: float) -> None:

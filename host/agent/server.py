@@ -22,6 +22,8 @@ from host.agent.rates import Bucket
 from host.lib.errors import AgentError
 from host.wire import envelope
 
+MOST_SHAKING = 64
+"""Connections whose TLS handshake is under way; one more ends the oldest."""
 KEEP_ALIVE_S = 3600
 """The daemon keeps its connection: a new one would cost each command a TLS handshake."""
 MOST_STRANGERS = 32
@@ -140,6 +142,8 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._closing = asyncio.Event()
+        self._accepting: list[asyncio.Task[None]] = []
+        self._shaking: dict[asyncio.Task[None], None] = {}
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -147,21 +151,48 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, but a handshake has to come to its end soon."""
-        loop, config = asyncio.get_running_loop(), self.config
-
-        def make() -> Connection:
-            return Connection(config, self.server_state, {})
-
-        self.servers = [
-            await loop.create_server(make, sock=sock, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=HANDSHAKE_S)
-            for sock in sockets or []
-        ]
+        loop = asyncio.get_running_loop()
+        self._accepting = [loop.create_task(self._accept(sock)) for sock in sockets or []]
+        self.servers = []
         self.started = True
+
+    async def _accept(self, listening: socket.socket) -> None:
+        """Not asyncio's own: that bounds no handshakes, and a thousand that are never finished would take every descriptor."""
+        loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except OSError:
+                await asyncio.sleep(0.1)  # no descriptors, or it was gone before it could be taken
+                continue
+            self._shaking[loop.create_task(self._shake(accepted))] = None
+            if len(self._shaking) > MOST_SHAKING:
+                oldest = next(iter(self._shaking))
+                del self._shaking[oldest]
+                oldest.cancel()
+            await asyncio.sleep(0)  # a flood that never lets go must not keep the others waiting
+
+    async def _shake(self, accepted: socket.socket) -> None:
+        def make() -> Connection:
+            return Connection(self.config, self.server_state, {})
+
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        try:
+            await loop.connect_accepted_socket(make, accepted, ssl=self.config.ssl, ssl_handshake_timeout=HANDSHAKE_S)
+        except (OSError, ssl.SSLError, asyncio.CancelledError):
+            accepted.close()  # whoever it was, it has no connection to be answered on
+        finally:
+            if task is not None:
+                self._shaking.pop(task, None)
 
     async def main_loop(self) -> None:
         # uvicorn wakes ten times a second for things that are not used here; an idle agent sleeps.
         await self.on_tick(0)
         await self._closing.wait()
+        for task in (*self._accepting, *self._shaking):
+            task.cancel()
+        await asyncio.gather(*self._accepting, *self._shaking, return_exceptions=True)
 
     def close(self) -> None:
         """Stop listening, let requests that are under way end."""

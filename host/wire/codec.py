@@ -29,6 +29,15 @@ def dumps(value: Any) -> bytes:
     return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
 
 
+def loads(text: str | bytes) -> Any:
+    """Decoded JSON, without the numbers that are none (NaN, Infinity): nobody else reads those. Raises ValueError, RecursionError."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def build(cls: type[T], data: Any) -> T:
     """A flat dataclass from a decoded JSON object; unknown fields are ignored.
 

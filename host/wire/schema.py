@@ -118,7 +118,7 @@ def check(schema: Schema, content: Any) -> dict[str, Any]:
 def _check_one(schema: Schema, one: Field, content: Mapping[str, Any]) -> None:
     value: Any = content[one.name]
     if one.only and value not in (one.default, "", None, [], {}) and not _applies(one, schema, content):
-        rule = " and ".join(f"{name} {' or '.join(values)}" for name, values in one.only.items())
+        rule = " and ".join(f"{name} {' or '.join(map(str, values))}" for name, values in one.only.items())
         raise ValueError(f"{one.name}: goes only with {rule}")
     if not isinstance(value, TYPES[one.type]) or (isinstance(value, bool) and one.type in ("integer", "number")):
         raise ValueError(f"{one.name}: has the wrong type ({type(value).__name__}); it is {_a(one.type)}")
@@ -191,7 +191,7 @@ def _read_field(item: Any) -> Field:
     if stranger := next((name for name in item if name not in known), ""):
         raise ValueError(f"{where}: {str(stranger)[:64]!r} is unknown; known: {', '.join(sorted(known))}")
     kind, choices, only = item.get("type", "text"), item.get("choices", []), item.get("only", {})
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise ValueError(f"{where}: type {str(kind)[:64]!r} is unknown; use one of {', '.join(TYPES)}")
     if not isinstance(choices, list) or not all(isinstance(one, str) for one in choices) or (kind == "choice") != bool(choices):
         raise ValueError(f"{where}: choices must be a list of text, and goes with the type choice")
@@ -210,3 +210,16 @@ def _read_field(item: Any) -> Field:
 def build(cls: type[T], content: Any) -> T:
     """`content` as the kind's dataclass. Raises ValueError."""
     return cls(**check(of(cls), content))
+
+
+def deeper(value: Any, most: int) -> bool:
+    """Whether objects and lists are nested more than `most` deep; never itself by recursion."""
+    level = [value]
+    for _ in range(most + 1):
+        inner: list[Any] = []
+        for item in level:
+            inner.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        if not inner:
+            return False
+        level = inner
+    return True

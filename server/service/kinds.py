@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from host.wire import records
-from host.wire.schema import KIND, Field, Schema, build, check, of, read
+from host.wire.schema import KIND, Field, Schema, build, check, deeper, of, read
 from host.wire.tasks import KINDS, MAX_TIMEOUT_S, Limits
 from server.db import Db, Row, Session
 from server.errors import BadInput, NodeUnknown
@@ -236,19 +236,6 @@ def _check_schema(schema: Schema) -> None:
             raise ValueError(f"schema: field {one.name}: only must be an object: field → list of values")
 
 
-def deeper(value: Any, most: int) -> bool:
-    """Whether objects and lists are nested more than `most` deep; never itself by recursion."""
-    level = [value]
-    for _ in range(most + 1):
-        inner: list[Any] = []
-        for item in level:
-            inner.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
-        if not inner:
-            return False
-        level = inner
-    return True
-
-
 def _misfit(schema: Schema, content: Any) -> str:
     """Why this does not fit, as one sentence that begins with the field; nothing where it does."""
     try:
@@ -257,7 +244,7 @@ def _misfit(schema: Schema, content: Any) -> str:
         # What a kind checks beyond its schema; another version of it may see it otherwise and is left to the agent.
         if cls is not None and {one.name for one in schema.fields} == {one.name for one in BUILTIN[schema.kind].fields}:
             build(cls, content)
-    except ValueError as problem:
+    except (TypeError, ValueError) as problem:
         return str(problem)
     return ""
 

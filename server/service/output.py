@@ -17,6 +17,8 @@ from server.service.commands import Commands
 from server.wakeups import Wakeups, execution
 
 PAGE = 200
+LATE_MS = 30 * 86_400_000
+"""How long after its end a command's output may still come: from a host that was away."""
 LOOK_AGAIN_S = 1.0
 """Another manager may have stored the news: a wake only comes from this one, so look again after so long."""
 
@@ -35,8 +37,9 @@ class Output:
     def __init__(self, db: Db, commands: Commands, wakeups: Wakeups) -> None:
         self._db, self._q, self._commands, self._wakeups = db, db.q.output, commands, wakeups
 
-    async def store(self, session: Session, node_id: str, record: OutputRecord, at: int) -> bool:
-        """One chunk of the node's own command; False when it is there already, or is another node's.
+    async def store(self, session: Session, node_id: str, record: OutputRecord, at: int, now: int) -> bool:
+        """One chunk of the node's own command; False when it is there already, is another node's, is more than any command
+        may print, or comes long after its end.
 
         Raises BadInput when it is no base64 or too large.
         """
@@ -47,10 +50,11 @@ class Output:
         too_much = len(data) > MAX_CHUNK_BYTES or record.offset + len(data) > MAX_OUTPUT_BYTES
         if too_much or record.stream not in ("stdout", "stderr") or record.chunk < 0 or record.offset < 0:
             raise BadInput("output: not a chunk")
-        owner = await session.row(self._q.owner, {"command_id": record.command_id})
-        if owner is None or owner["node_id"] != node_id:
-            return False
         if await session.row(self._q.known_chunk, {"command_id": record.command_id, "chunk": record.chunk}):
+            return False
+        bound = {"command_id": record.command_id, "node_id": node_id, "size": len(data)}
+        bound |= {"most": MAX_OUTPUT_BYTES, "since": now - LATE_MS}
+        if await session.execute(self._q.take_in, bound) == 0:
             return False
         row = {"command_id": record.command_id, "chunk": record.chunk, "stream": record.stream}
         await session.execute(self._q.insert, row | {"start_offset": record.offset, "at": at, "data": data})

@@ -18,6 +18,7 @@ import msgspec
 
 from host.wire.messages import Record
 from host.wire.records import BODY_OF, LANE_OF, AgentState, Configuration, Dropped, Event, Execution, Health, Kinds, Log, Output
+from host.wire.schema import deeper
 from host.wire.states import AGENT
 from server.db import Db, Row, Session
 from server.errors import BadInput
@@ -25,7 +26,6 @@ from server.queries import Query
 from server.service import samples
 from server.service.commands import Commands
 from server.service.kinds import Kinds as KindsService
-from server.service.kinds import deeper
 from server.service.nodes import CONFIGURATION_EVENT
 from server.service.output import Output as OutputService
 from server.service.rollups import due_hour
@@ -233,7 +233,7 @@ class Teller:
                 if await self._commands.told(session, node_id, kept, at, now):
                     topics.add(execution(body.command_id))
             case Output():
-                if await self._output.store(session, node_id, body, at):
+                if await self._output.store(session, node_id, body, at, now):
                     topics.add(execution(body.command_id))
             case AgentState():
                 await self._agent(session, node_id, body, at)

@@ -56,7 +56,7 @@ WHERE f.id = :id AND f.state <> 'deleted' AND cf.node_id = :node_id AND cf.direc
   AND c.node_id = :node_id AND c.state IN ('queued', 'accepted', 'started') LIMIT 1;
 
 -- name: expire
-UPDATE files SET state = 'deleted' WHERE state <> 'deleted' AND used_at < :before
+UPDATE files SET state = 'deleted' WHERE state <> 'deleted' AND (used_at < :before OR (state = 'receiving' AND node_id IS NOT NULL))
   AND NOT EXISTS (SELECT 1 FROM command_files cf JOIN commands c ON c.id = cf.command_id
     WHERE cf.file_id = files.id AND c.state IN ('queued', 'accepted', 'started'));
 

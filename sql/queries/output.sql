@@ -9,5 +9,6 @@ VALUES (:command_id, :chunk, :stream, :start_offset, :at, :data);
 SELECT chunk, stream, start_offset, at, data FROM command_output
 WHERE command_id = :command_id AND chunk >= :chunk ORDER BY chunk LIMIT :limit;
 
--- name: owner
-SELECT node_id FROM commands WHERE id = :command_id;
+-- name: take_in
+UPDATE commands SET output_bytes = output_bytes + :size
+WHERE id = :command_id AND node_id = :node_id AND output_bytes + :size <= :most AND (finished_at IS NULL OR finished_at > :since);

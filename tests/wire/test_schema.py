@@ -76,6 +76,7 @@ def test_what_does_not_fit_is_refused_by_its_field(content: Any, what: str) -> N
         {"kind": "a", "fields": [{"name": "x", "type": "choice"}]},
         {"kind": "a", "fields": [{"name": "x", "only": {"y": ["1"]}}]},
         {"kind": "a", "fields": [{"name": "x", "least": "1"}]},
+        {"kind": "a", "fields": [{"name": "x", "type": ["text", "null"]}]},
         {"kind": "a", "fields": [{"name": "x", "help": "h" * 600}]},
         {"kind": "a", "fields": [{"name": "x", "surprise": 1}]},
         {"kind": "a", "fields": [{"name": f"x{n}"} for n in range(65)]},
@@ -84,3 +85,10 @@ def test_what_does_not_fit_is_refused_by_its_field(content: Any, what: str) -> N
 def test_a_shape_that_makes_no_sense_is_refused(data: Any) -> None:
     with pytest.raises(ValueError, match=r"^schema: "):
         schema.read(data)
+
+
+def test_a_condition_on_values_that_are_no_text_is_told_as_well() -> None:
+    shape = schema.read({"kind": "a", "fields": [{"name": "flag", "type": "boolean"}, {"name": "x", "only": {"flag": [True]}}]})
+    assert schema.check(shape, {"flag": True, "x": "1"})
+    with pytest.raises(ValueError, match="x: goes only with flag True"):
+        schema.check(shape, {"flag": False, "x": "1"})

@@ -39,8 +39,8 @@ async def schemas(plugins: Sequence[Plugin]) -> dict[str, Schema | str]:
         name, printed, problem = json.loads(line)
         try:
             answers[name] = f"asked for its schema, {problem}" if problem else parse(name, printed.encode())
-        except ValueError as wrong:
-            answers[name] = str(wrong)
+        except Exception as wrong:  # noqa: BLE001 - a plugin's mistake, whatever it is, must cost nobody but the plugin
+            answers[name] = str(wrong) if isinstance(wrong, ValueError) else f"its schema makes no sense ({type(wrong).__name__}: {wrong})"
     return answers
 
 

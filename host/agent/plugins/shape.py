@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
+from host.wire import codec
 from host.wire.schema import Field, Schema, check, of, read
 from host.wire.tasks import PLUGIN_PREFIX, Limits
 
@@ -20,7 +21,7 @@ _KEYS = ("kind", "label", "help", "fields", "dry_run")
 def parse(name: str, text: bytes) -> Schema:
     """The schema of the plugin `name` from the JSON that it printed. Raises ValueError with one sentence."""
     try:
-        data = json.loads(text)
+        data = codec.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"its schema is not JSON: {str(problem)[:200]}") from problem
     return make(name, data)

@@ -58,8 +58,8 @@ class Plugins:
         while True:
             try:
                 await self.step(settled)
-            except OSError as problem:
-                log.error("the plugins could not be looked at: %s", problem)
+            except Exception as problem:  # noqa: BLE001 - the agent lives on without them, and looks again
+                log.error("the plugins could not be looked at: %s: %s", type(problem).__name__, problem)
             ready()
             settled = False
             await asyncio.sleep(LOOK_S)

@@ -61,8 +61,25 @@ def _set(content: Config, work: Work, original: Original) -> Result:
     found = text.read(b"", content.encoding, content.file) if new else _text(content, original)
     value = content.secret_value or content.value
     after = format_of(content).set(found.text, _named(content), value)
-    secret = {content.secret_value} if content.secret_value else set()
+    # What stands there now is as secret as what takes its place.
+    secret = {content.secret_value} | _present(content, found) if content.secret_value else set()
     return _change(content, work, original, found.bytes_of(after), secret)
+
+
+def _present(content: Config, found: text.Text) -> set[str]:
+    """The values at the path, as text; none where nothing is there yet."""
+    try:
+        level: list[Any] = [format_of(content).read(found.text, _named(content))]
+    except TaskProblem:
+        return set()
+    values: set[str] = set()
+    while level:
+        one = level.pop()
+        if isinstance(one, (dict, list)):
+            level.extend(one.values() if isinstance(one, dict) else one)
+        elif one is not None and not isinstance(one, bool):
+            values.add(str(one))
+    return values
 
 
 def _remove(content: Config, work: Work, original: Original) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -471,3 +472,17 @@ def test_answers_have_the_fields_that_the_description_promises(agent: Agent) -> 
             shapes = parts[name]["properties"][field].get("anyOf", [parts[name]["properties"][field]])
             kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
             assert any(isinstance(value, kinds[one["type"]]) for one in shapes), (field, value)  # type: ignore[arg-type]
+
+
+def test_handshakes_that_are_never_finished_take_no_descriptors_and_keep_nobody_out(make_agent: Callable[..., Agent]) -> None:
+    it = make_agent()
+    it.start()
+    assert it.process
+    open_before = len(os.listdir(f"/proc/{it.process.pid}/fd"))
+    idle = [socket.create_connection(("127.0.0.1", it.port)) for _ in range(300)]
+    try:
+        assert it.get("/api/v1/status")[0] == 200
+        assert len(os.listdir(f"/proc/{it.process.pid}/fd")) < open_before + 100
+    finally:
+        for one in idle:
+            one.close()

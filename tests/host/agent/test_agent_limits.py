@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pwd
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.host.agent.harness import NODE, Agent, gone
 
 Maker = Callable[..., Agent]
+DEEP = "b=$(printf '%700s' | tr ' ' '['); e=$(printf '%700s' | tr ' ' ']'); echo \"{\\\"x\\\": $b$e}\" >$OPS_RESULT"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
@@ -116,6 +118,8 @@ def test_an_unknown_user_is_named(agent: Agent) -> None:
         ("echo nonsense >$OPS_RESULT", None, "what it returned is not JSON and was left out"),
         ("echo '[1]' >$OPS_RESULT", None, "what it returned is no JSON object and was left out"),
         ("head -c 70000 /dev/zero >$OPS_RESULT", None, "what it returned is larger than 65536 bytes and was left out"),
+        ("echo '{\"x\": NaN}' >$OPS_RESULT", None, "what it returned is not JSON and was left out"),
+        (DEEP, None, "what it returned is nested more than 32 deep and was left out"),
         ("rm $OPS_RESULT; ln -s /etc/passwd $OPS_RESULT", None, ""),
         ("rm $OPS_RESULT; mkfifo $OPS_RESULT", None, ""),
     ],
@@ -261,3 +265,21 @@ def test_a_users_folder_is_ours_until_all_is_laid_into_it_and_a_link_in_its_plac
     folders.remove(folder.place)
     folder.home.unlink()
     assert (elsewhere / "result").stat().st_uid == 0
+
+
+def test_folders_in_folders_without_end_are_no_reason_to_fail(tmp_path: Path) -> None:
+    from host.agent import folders
+
+    folder = folders.make(tmp_path, "one", "")
+    here = os.open(folder.place, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    folders.remove(folder.place)
+    deadline = time.monotonic() + 10
+    while folder.place.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

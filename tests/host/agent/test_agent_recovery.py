@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -166,6 +167,24 @@ def test_what_was_cut_off_before_its_process_began_is_run_after_all_and_only_on_
     assert it.daemon.ended(begun)["state"] == "interrupted"
     assert it.daemon.states(same) == ["started", "succeeded"]
     assert mark.read_text() == "same\n"
+
+
+def test_what_runs_without_its_folder_is_never_taken_for_never_begun(make_agent: Maker, tmp_path: Path) -> None:
+    it = make_agent()
+    it.daemon.start()
+    it.start()
+    mark = tmp_path / "mark"
+    command = it.run(f"echo x >>{mark}; exec sleep 600")
+    it.daemon.started(command)
+    pid = it.keeper(command)["pid"]
+    it.end(signal.SIGKILL)
+    with sqlite3.connect(it.work / "ledger.db") as ledger:
+        ledger.execute("UPDATE tasks SET pid = NULL, start_ticks = NULL WHERE id = ?", (command,))
+    shutil.rmtree(it.work / "spool" / command)
+    it.start()
+    assert it.daemon.ended(command)["state"] == "interrupted"
+    assert gone(pid)
+    assert mark.read_text() == "x\n"
 
 
 def test_a_task_of_the_boot_before_is_interrupted(make_agent: Maker) -> None:

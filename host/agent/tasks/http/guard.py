@@ -21,7 +21,9 @@ from urllib3.exceptions import NewConnectionError
 
 from host.agent.tasks.base import TaskProblem
 
-REFUSED = [ipaddress.ip_network(one) for one in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128")]
+REFUSED = [
+    ipaddress.ip_network(one) for one in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "192.0.0.192/32")
+]
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 

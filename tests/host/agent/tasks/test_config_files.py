@@ -238,6 +238,14 @@ def test_a_value_given_as_secret_is_shown_nowhere_whatever_its_key_is_called(her
     assert "canary-88" not in str(problem)
 
 
+def test_what_a_secret_takes_the_place_of_is_shown_nowhere_either(here: Here) -> None:
+    here.write("a.json", '{"dsn": "old-HUNTER2", "more": {"x": ["deep-HUNTER3"]}}\n')
+    for path, old in (("dsn", "HUNTER2"), ("more.x[0]", "HUNTER3")):
+        for dry in (True, False):
+            result = here.run("a.json", "set", path=path, secret_value="new-canary", dry_run=dry)
+            assert not any(one in json.dumps(result) + here.said for one in (old, "canary"))
+
+
 # Checks
 
 
