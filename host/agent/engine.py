@@ -234,7 +234,7 @@ class Engine:
             launch.arguments,
             launch.environment | {RESULT_VARIABLE: str(folder.result)},
             launch.working_folder,
-            user,
+            folders.ids(user),
             limits.nice,
             limits.memory_limit,
             limits.timeout,

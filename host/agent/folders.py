@@ -92,6 +92,16 @@ def account(user: str) -> pwd.struct_passwd:
     return found
 
 
+def ids(user: str) -> tuple[int, int, list[int]] | None:
+    """User, group and further groups of somebody else; None for the agent's own user. Raises TaskProblem A2002.
+
+    Looked up here and not in the keeper: the C library's look-up has locks, and a fork may copy them held.
+    """
+    if not user or (found := account(user)).pw_uid == os.geteuid():
+        return None
+    return found.pw_uid, found.pw_gid, os.getgrouplist(user, found.pw_gid)
+
+
 def of(place: Path) -> Folder:
     """The folder of a task that an earlier agent began."""
     try:

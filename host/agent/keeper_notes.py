@@ -12,13 +12,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Plan:
-    """A process to start, and its limits: `timeout`, `grace` (SIGTERM to SIGKILL) and `drain` (how long children of a process
-    that has ended may still write) in seconds; `memory_limit` in bytes, 0: none; `keep_bytes` of output kept on disk."""
+    """A process to start, whom it runs as, and its limits.
+
+    `ids`: user, group, further groups; None: as the agent. `timeout`, `grace` (SIGTERM to SIGKILL) and `drain` (how long children of a
+    process that has ended may still write) in seconds; `memory_limit` in bytes, 0: none; `keep_bytes` of output kept on disk.
+    """
 
     arguments: list[str]
     environment: dict[str, str]
     working_folder: str
-    user: str
+    ids: tuple[int, int, list[int]] | None
     nice: int
     memory_limit: int
     timeout: float

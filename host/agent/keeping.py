@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import resource
 import select
 import signal
@@ -94,7 +93,7 @@ class Keeping:
                 env={name.encode(): value.encode() for name, value in plan.environment.items()},
                 start_new_session=True,
                 preexec_fn=self._limit if limited else None,
-                **_identity(plan.user, ends),
+                **_identity(plan.ids, ends),
             )
         finally:
             for descriptor in (stdin, *ends):
@@ -289,13 +288,11 @@ def _peak(usage: resource.struct_rusage) -> int | None:
     return usage.ru_maxrss * 1024 if usage.ru_maxrss > own else None
 
 
-def _identity(user: str, ends: list[int]) -> dict[str, Any]:
-    """What Popen needs to become `user`; their pipes are theirs, so that they can open /dev/stderr."""
-    if not user:
+def _identity(ids: tuple[int, int, list[int]] | None, ends: list[int]) -> dict[str, Any]:
+    """What Popen needs to become another user; the pipes are his, so that he can open /dev/stderr."""
+    if ids is None:
         return {}
-    found = pwd.getpwnam(user)
+    user, group, groups = ids
     for descriptor in ends:
-        os.fchown(descriptor, found.pw_uid, found.pw_gid)
-    if os.geteuid() == found.pw_uid:
-        return {}
-    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": os.getgrouplist(user, found.pw_gid)}
+        os.fchown(descriptor, user, group)
+    return {"user": user, "group": group, "extra_groups": groups}
