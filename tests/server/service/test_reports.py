@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
 
 from host.wire.messages import Facts, PollRequest, Record, ReportRequest
+from host.wire.protocol import MAX_CHUNK_BYTES
+from host.wire.tasks import MAX_OUTPUT_BYTES
 from server.errors import BadInput, Conflict
 from server.loops import retention
 from tests.conftest import DAY, Manager
@@ -89,6 +92,30 @@ async def test_an_unknown_lane_is_refused(manager: Manager) -> None:
     node = await manager.enrol()
     with pytest.raises(BadInput, match="lane"):
         await manager.report(node, "fast", (1, "sample", SAMPLE))
+
+
+async def test_no_host_stores_more_output_than_a_command_may_print_or_long_after_its_end(manager: Manager) -> None:
+    node = await manager.enrol("flood")
+    submitted = await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "true"}, "", manager.time())
+    command_id = submitted.commands[node.id]
+    data = base64.b64encode(b"x" * MAX_CHUNK_BYTES).decode()
+    most = MAX_OUTPUT_BYTES // MAX_CHUNK_BYTES
+
+    def chunk(number: int) -> tuple[int, str, dict[str, object]]:
+        # Always from the first byte on: each by itself is one that may come.
+        return number + 1, "output", {"command_id": command_id, "chunk": number, "stream": "stdout", "offset": 0, "data": data}
+
+    for start in range(0, most + 40, 40):
+        await manager.report(node, "urgent", *(chunk(number) for number in range(start, start + 40)))
+    assert len(await manager.services.output.whole(command_id, "stdout")) == MAX_OUTPUT_BYTES
+    late = await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "true"}, "", manager.time())
+    command_id = late.commands[node.id]
+    last = start + 40
+    for turn, state in enumerate(("started", "succeeded")):
+        await manager.report(node, "urgent", (last + 1 + turn, "execution", {"command_id": command_id, "state": state}))
+    manager.time.now += 31 * DAY
+    await manager.report(node, "urgent", chunk(last + 2))
+    assert await manager.services.output.whole(command_id, "stdout") == b""
 
 
 async def test_output_is_kept_byte_for_byte_in_order(manager: Manager) -> None:
