@@ -19,7 +19,7 @@ from server.ctl.problems import Problem, Usage
 from server.ctl.run import announce, wait_for
 
 MAX_BYTES = 2 * 1024 * 1024
-_TAKEN = ("json", "no-wait", "name", "set", "set-file", "help")
+_TAKEN = ("json", "no-wait", "title", "set", "set-file", "help")
 """Options of every kind: a field of such a name is set by --set."""
 
 
@@ -88,7 +88,7 @@ def _verb(schema: dict[str, Any]) -> click.Command:
     params += [
         click.Option(["--set", "sets"], multiple=True, metavar="FIELD=VALUE", help="Set any field; VALUE is JSON where it is JSON."),
         click.Option(["--set-file", "set_files"], multiple=True, metavar="FIELD=FILE|-", help=_secret_help(fields)),
-        click.Option(["--name", "task_name"], default="", help="How to find it again in the history."),
+        click.Option(["--title", "task_name"], default="", help="How to find it again in the history."),
         click.Option(["--no-wait"], is_flag=True, help="Print the command's id, or each with its node, and leave them to run."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the API's data instead of text."),
     ]

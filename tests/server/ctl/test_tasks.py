@@ -56,7 +56,7 @@ def test_every_type_of_field_arrives_as_it_was_meant(ada: Opsctl, host: Host, tm
     seed = ada("files", "put", str(settings)).out.decode().strip()
     arguments = ["--engine", "mysql", "--database", "orders", "--no-compress", "--share", "0.5", "--zone", "b", "--dry-run"]
     arguments += ["--tables", "a b", "--tables", "c", "--labels", "tier=gold", "--labels", "x=", "--hook", '{"url": 1}', "--timeout", "2m"]
-    arguments += ["--set-file", f"password={secret}", "--set-file", "settings=-", "--set", f"seed={seed}", "--name", "Nightly"]
+    arguments += ["--set-file", f"password={secret}", "--set-file", "settings=-", "--set", f"seed={seed}", "--title", "Nightly"]
     given = ada("task", "plugin.backup", "tasks-1", *arguments, "--no-wait", stdin=settings.read_bytes())
     assert given.code == 0, given.err
     command_id = given.out.decode().strip()
@@ -141,3 +141,9 @@ def test_a_viewer_may_not_run_one_and_a_stranger_is_told_to_sign_in(vic: Opsctl,
     assert vic.here("task", "plugin.backup", "tasks-1", "--engine", "mysql", "--database", "d").code == 4
     assert stranger.here("task", "plugin.backup", "tasks-1").code in (2, 4)
     assert stranger.here("kinds").code in (2, 4)
+
+
+def test_a_field_called_name_has_its_option_like_all_others(ada: Opsctl, host: Host) -> None:
+    given = ada("task", "service", "tasks-1", "--action", "restart", "--name", "nginx", "--title", "After the change", "--no-wait")
+    assert given.code == 0, given.err
+    assert body(host, given.out.decode().strip()) == {"action": "restart", "name": "nginx"}
