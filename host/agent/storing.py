@@ -103,7 +103,9 @@ class Tail:
     def read(self, most: int) -> list[tuple[str, bytes]]:
         """The next pieces in the order in which they were printed, at most `most` bytes; empty: there is nothing new."""
         pieces: list[tuple[str, bytes]] = []
-        while most > 0 and self._folder.is_dir():
+        if not self._folder.is_dir():
+            return pieces
+        while most > 0:
             if self._frame is None:
                 self._frame = self._next()
                 if self._frame is None:
