@@ -171,7 +171,7 @@ def content_of(schema: Schema, draft: Draft) -> dict[str, Any]:
 
 
 def only_of(schema: Schema, name: str) -> str:
-    """The rule of a field for static/app.js: JSON, or nothing where there is none."""
+    """The rule of a field for static/js: JSON, or nothing where there is none."""
     found = next((one for one in schema.fields if one.name == name), None)
     return json.dumps({other: [_word(value) for value in values] for other, values in found.only.items()}) if found and found.only else ""
 
