@@ -44,13 +44,14 @@ _ONE = (*_LISTED, "node_state", "target_id", "expires_at", "created_by")
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     """`nodes` are ids; `select` stands in their place, and is resolved now. `type` is the kind of task; `name` is how people
-    find it again, else it is made of the content."""
+    find it again, else it is made of the content. `confirm`: the names of protected groups that some of the nodes are in."""
 
     content: dict[str, Any]
     nodes: list[str] = []
     select: str | None = None
     type: str = "script"
     name: str = ""
+    confirm: list[str] = []
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -58,7 +59,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         now = services.clock()
         wanted = await body(request, Wanted)
         nodes = await chosen(services, wanted.nodes, wanted.select)
-        done = await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now)
+        done = await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now, wanted.confirm)
         return good(now, done, 201)
 
     async def page(request: Request, caller: Caller) -> Response:

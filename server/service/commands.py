@@ -43,6 +43,7 @@ from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.kinds import Kinds
 from server.service.page import Page
+from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
 log = logging.getLogger("server.commands")
@@ -69,11 +70,13 @@ class Commands:
         self._db, self._q, self._audit, self._kinds, self._files = db, db.q.commands, audit, kinds, files
         self._keys, self._wakeups, self._ttl_ms = keys, wakeups, ttl_s * 1000
 
-    async def run(self, caller: Caller, node_ids: Sequence[str], kind: str, content: Any, name: str, now: int) -> Submitted:
+    async def run(
+        self, caller: Caller, node_ids: Sequence[str], kind: str, content: Any, name: str, now: int, confirm: Sequence[str] = ()
+    ) -> Submitted:
         """Queue a task of this kind on each node. A node that is offline gets it when it is back, until it expires.
 
         Raises BadInput (no or too many nodes; a kind or content that one of them does not take), NodeUnknown, Conflict
-        (retired or quarantined node). Nothing is queued then.
+        (retired or quarantined node; `confirm` lacks the name of a protected group, see protection.py). Nothing is queued then.
         """
         wanted = list(dict.fromkeys(node_ids))
         if not 1 <= len(wanted) <= MAX_NODES:
@@ -85,6 +88,7 @@ class Commands:
         async def work(session: Session) -> None:
             commands.clear()
             await self.check_nodes(session, wanted)
+            guards = await confirmed(session, self._db.q, wanted, confirm)
             prepared = await self._files.prepare(session, caller, fit.schema, fit.content, wanted, now)
             # The values of its secret fields are only in the locked commands, and there until they have ended (S5).
             shown = readable(prepared[wanted[0]].content if len(wanted) == 1 else fit.content, fit.secret)
@@ -102,7 +106,7 @@ class Commands:
                 rows.append(row)
                 await self._files.link(session, prepared[node_id], row["id"], node_id)
             await session.execute_many(self._q.insert, rows)
-            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown)}
+            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown), **guards}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
 
         await self._db.transaction(work)
