@@ -16,7 +16,7 @@ from server.services import Services
 
 
 class Tags(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids; `select` stands in their place. `remove` are names, `confirm` those of protected groups that hold any of the nodes."""
+    """`nodes` are ids; `select` stands in their place. `remove` are names; `confirm` those of protected groups that hold any of them."""
 
     nodes: list[str] = []
     select: str | None = None
