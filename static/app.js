@@ -10,6 +10,7 @@
   });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-pick-all]")) all("[data-pick]:not(:disabled)", event.target.form).forEach(function (box) { box.checked = event.target.checked; });
+    if (event.target.dataset.fill) ops.fillIn(event.target);
     ops.chosen(); ops.applies();
   });
   document.addEventListener("input", function (event) { if (event.target.dataset.narrow) ops.narrow(event.target); else ops.applies(); });

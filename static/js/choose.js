@@ -50,9 +50,18 @@
       });
     });
   }
+  /* A list whose choices are texts for a field. */
+  function fillIn(list) {
+    var field = $(list.dataset.fill);
+    if (!list.value || !field) return;
+    field.value = list.value;
+    list.value = "";
+    field.focus();
+    field.dispatchEvent(new Event("input", {bubbles: true}));
+  }
   function narrow(input) {
     var text = input.value.trim().toLowerCase();
     all(input.dataset.narrow + " > li").forEach(function (li) { li.hidden = text !== "" && li.textContent.toLowerCase().indexOf(text) < 0; });
   }
-  Object.assign(ops, {copy: copy, chosen: chosen, applies: applies, narrow: narrow});
+  Object.assign(ops, {copy: copy, fillIn: fillIn, chosen: chosen, applies: applies, narrow: narrow});
 })(window.ops);
