@@ -15,6 +15,7 @@ from server.services import Services
 from server.web import (
     account,
     audit,
+    bulk,
     commands,
     configuration,
     edits,
@@ -49,7 +50,24 @@ def routes(services: Services) -> list[BaseRoute]:
         return errors.refuse(pages, request, problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (sign_in, account, nodes, targets, groups, edits, waiting, node, configuration, orders, run, commands, files, enrolment, audit)
+    nouns = (
+        sign_in,
+        account,
+        nodes,
+        targets,
+        groups,
+        bulk,
+        edits,
+        waiting,
+        node,
+        configuration,
+        orders,
+        run,
+        commands,
+        files,
+        enrolment,
+        audit,
+    )
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
