@@ -7,7 +7,6 @@ A route that was made any other way stops the start: see `check()`.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from host.wire.headers import REQUEST_ID, is_request_id
 from server.auth import PERMISSIONS, Caller, authorize
 from server.errors import ConfigError, OpsError
 from server.ids import new_id
@@ -24,8 +24,6 @@ from server.telemetry import Telemetry
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 log = logging.getLogger("server.door")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
-"""What is taken over from a caller: it goes into every log line of the request."""
 
 
 class Door:
@@ -45,8 +43,8 @@ class Door:
 
         async def endpoint(request: Request) -> Response:
             begun = time.perf_counter()
-            given = request.headers.get("x-request-id", "")
-            request.state.id = given if _REQUEST_ID(given) else new_id(self._clock())
+            given = request.headers.get(REQUEST_ID, "")
+            request.state.id = given if is_request_id(given) else new_id(self._clock())
             REQUEST.set(request.state.id)
             try:
                 caller = await self._identify(request)
@@ -62,7 +60,7 @@ class Door:
                 unexpected = OpsError(f"the manager failed at this; nothing to mend on your side. Request {request.state.id} is in its log")
                 unexpected.__cause__ = problem
                 response = self._refuse(request, unexpected)
-            response.headers["X-Request-Id"] = request.state.id
+            response.headers[REQUEST_ID] = request.state.id
             self._telemetry.request(request.method, path, response.status_code, time.perf_counter() - begun)
             return response
 

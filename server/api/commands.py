@@ -39,7 +39,7 @@ _LISTED = (
     "cpu_ms",
     "memory_bytes",
 )
-_ONE = (*_LISTED, "node_state", "target_id", "expires_at", "created_by")
+_ONE = (*_LISTED, "node_state", "target_id", "expires_at", "created_by", "request_id")
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from host.wire import signing
+from host.wire.headers import REQUEST_ID
 from host.wire.messages import Command, Refusal
 from host.wire.protocol import DAEMON_PREFIX
 from host.wire.records import Execution
@@ -36,6 +37,7 @@ from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
 from server.ids import new_id
 from server.keys import Keys
+from server.logs import REQUEST
 from server.seals import Broken
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
@@ -106,6 +108,7 @@ class Commands:
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
 
         await self._db.transaction(work)
+        log.info("task %s: %s for %d nodes, given by %s", task_id, kind, len(wanted), caller.name)
         for node_id in wanted:
             self._wakeups.wake(node(node_id))
         return Submitted(task_id, dict(commands))
@@ -253,6 +256,9 @@ class Commands:
             path=path,
             body=body.encode(),
         )
+        request_id = REQUEST.get()
+        if request_id:
+            headers |= {REQUEST_ID: request_id}
         return {
             "id": command_id,
             "node_id": node_id,
@@ -267,6 +273,7 @@ class Commands:
             "task_id": None,
             "target_id": None,
             "created_by": caller.id,
+            "request_id": request_id,
         }
 
     async def _end_unfetched(self, session: Session, command_id: str, state: str, reason: str, now: int) -> bool:

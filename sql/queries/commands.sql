@@ -1,8 +1,8 @@
 -- name: insert
 INSERT INTO commands (id, node_id, task_id, target_id, kind, method, path, body, headers, state, reason, queued_at, expires_at,
-  deadline_at, stdout_bytes, stderr_bytes, truncated, created_by)
+  deadline_at, stdout_bytes, stderr_bytes, truncated, created_by, request_id)
 VALUES (:id, :node_id, :task_id, :target_id, :kind, :method, :path, :body, :headers, 'queued', '', :now, :expires_at,
-  :deadline_at, 0, 0, 0, :created_by);
+  :deadline_at, 0, 0, 0, :created_by, :request_id);
 
 -- name: insert_task
 INSERT INTO tasks (id, name, type, content, withheld, cron_expr, state, created_by, created_at)
