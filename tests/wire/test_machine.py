@@ -38,7 +38,9 @@ def test_a_mark_without_a_part_is_read(missing: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", ";", "x", "i=1", "i=1a2b3c4d;b", "m=", "m=1a2b3c4d,", "i=1A2B3C4D", "i=1a2b3c4d" * 40, "i=1a2b3c4d\n"])
+@pytest.mark.parametrize(
+    "text", ["", ";", "x", "i=1", "i=1a2b3c4d;b", "m=", "m=1a2b3c4d,", "i=1A2B3C4D", "i=1a2b3c4d" * 40, "i=1a2b3c4d\n"]
+)
 def test_nonsense_is_no_mark(text: str) -> None:
     assert read(text) is None
 
