@@ -89,12 +89,13 @@ class Quarantine:
             raise verdict
 
     async def machines(self, node_id: str) -> list[Machine]:
-        """The machines that called as this node, the first one first; none of one that has never told its mark."""
+        """The machines that called as this node, its own first; only its own calling, none was ever noted."""
         row = await self._db.row(self._db.q.nodes.by_id, {"id": node_id})
         if row is None:
             raise NodeUnknown(f"there is no node {node_id[:40]!r}")
         own = machine.read(row["machine"]) or Marks()
-        return [_machine(one, row["machine"], own) for one in await self._db.rows(self._q.of_node, {"node_id": node_id})]
+        found = [_machine(one, row["machine"], own) for one in await self._db.rows(self._q.of_node, {"node_id": node_id})]
+        return sorted(found, key=lambda one: not one.own)
 
     async def split(self, caller: Caller, node_id: str, keep: str, now: int, since: int | None = None) -> None:
         """These are several machines: the one with the marks `keep` goes on as the node, the others enrol anew.
@@ -163,7 +164,7 @@ class Quarantine:
         if back and not all_new:
             await self._note(session, row, known, text, CLAIMS, ip, now)
             if row["machine"] not in known:
-                await self._insert(session, row["id"], row["machine"], OWN, row["ip"], row["last_seen"])
+                await self._insert(session, row, row["machine"], OWN, row["ip"], row["last_seen"])
             return await self._quarantine(session, row, text, ip, row["ip"], TAKES_TURNS, now)
         await self._note(session, row, known, text, CLAIMS, ip, now)
         if now - row["last_seen"] < QUIET_MS:
@@ -172,7 +173,7 @@ class Quarantine:
         if row["machine"] in known:
             await session.execute(self._q.stand, {"node_id": row["id"], "marks": row["machine"], "standing": FORMER})
         else:
-            await self._insert(session, row["id"], row["machine"], FORMER, row["ip"], row["last_seen"])
+            await self._insert(session, row, row["machine"], FORMER, row["ip"], row["last_seen"])
         await self._become(session, row, text, now)
         await session.execute(self._q.stand, {"node_id": row["id"], "marks": text, "standing": OWN})
         detail = {"name": row["name"], "before": row["machine"], "now": text}
@@ -197,14 +198,15 @@ class Quarantine:
             if len(known) >= MOST_MACHINES:
                 oldest = min((one for one in known.values() if one["marks"] != row["machine"]), key=lambda one: int(one["last_at"]))
                 await session.execute(self._q.delete_one, {"node_id": row["id"], "marks": oldest["marks"]})
-            await self._insert(session, row["id"], text, standing, ip, now)
+            await self._insert(session, row, text, standing, ip, now)
         elif mine["standing"] != standing or mine["ip"] != ip[:64] or now - mine["last_at"] >= NOTE_EVERY_MS:
             values = {"node_id": row["id"], "marks": text, "standing": standing, "ip": ip[:64], "now": now}
             await session.execute(self._q.touch, values)
 
-    async def _insert(self, session: Session, node_id: str, text: str, standing: str, ip: str, now: int) -> None:
-        values = {"node_id": node_id, "marks": text, "standing": standing, "ip": ip[:64], "now": now}
-        await session.execute(self._q.insert, values)
+    async def _insert(self, session: Session, row: Row, text: str, standing: str, ip: str, now: int) -> None:
+        values = {"node_id": row["id"], "marks": text, "standing": standing, "ip": ip[:64], "now": now}
+        # The node's own is noted only when another shows up; it was there from the beginning.
+        await session.execute(self._q.insert, values | {"first": row["created_at"] if text == row["machine"] else now})
 
     # -- how it is resolved -----------------------------------------------------------------------------------------
 

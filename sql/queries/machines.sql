@@ -1,14 +1,14 @@
 -- name: node__sqlite
-SELECT id, name, state, state_since, machine, last_seen, ip FROM nodes WHERE id = :id;
+SELECT id, name, state, state_since, machine, last_seen, created_at, ip FROM nodes WHERE id = :id;
 
 -- name: node__mysql
-SELECT id, name, state, state_since, machine, last_seen, ip FROM nodes WHERE id = :id FOR UPDATE;
+SELECT id, name, state, state_since, machine, last_seen, created_at, ip FROM nodes WHERE id = :id FOR UPDATE;
 
 -- name: of_node
 SELECT marks, standing, ip, first_at, last_at FROM node_machines WHERE node_id = :node_id ORDER BY first_at, marks;
 
 -- name: insert
-INSERT INTO node_machines (node_id, marks, standing, ip, first_at, last_at) VALUES (:node_id, :marks, :standing, :ip, :now, :now);
+INSERT INTO node_machines (node_id, marks, standing, ip, first_at, last_at) VALUES (:node_id, :marks, :standing, :ip, :first, :now);
 
 -- name: touch
 UPDATE node_machines SET standing = :standing, ip = :ip, last_at = :now WHERE node_id = :node_id AND marks = :marks;

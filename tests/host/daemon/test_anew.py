@@ -1,3 +1,4 @@
+# ruff: noqa: F811
 """A copy of another host: what it tells of its machine, and how it becomes a node of its own."""
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def test_it_asks_with_a_new_key_and_no_token_by_the_ca_it_knows(
     tmp_path: Path,
     manager: FakeManager,
     good: GoodManager,
-    identity_of: Callable[..., Identity],  # noqa: F811
+    identity_of: Callable[..., Identity],
 ) -> None:
     mine = identity_of()
     old = (mine.folder / "node.key").read_bytes()
@@ -127,7 +128,7 @@ def test_it_asks_with_a_new_key_and_no_token_by_the_ca_it_knows(
 def test_a_daemon_that_is_sent_to_enrol_anew_does_so_by_itself_and_keeps_its_records(
     host: Callable[[int, str], Host],
     manager: FakeManager,
-    good: GoodManager,  # noqa: F811
+    good: GoodManager,
 ) -> None:
     machine = host(manager.port, good.token)
     machine.run()

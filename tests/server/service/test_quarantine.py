@@ -126,7 +126,7 @@ async def test_a_disk_that_moved_into_other_hardware_is_taken_over_when_the_old_
     assert (await new.calls(20)).id == node_id
     assert "node.machine" in await actions(manager)
     assert "node.quarantine" not in await actions(manager)
-    [former, own] = await manager.services.quarantine.machines(node_id)
+    [own, former] = await manager.services.quarantine.machines(node_id)
     assert (former.standing, own.standing, own.own) == ("former", "own", True)
 
 
