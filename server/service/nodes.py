@@ -124,6 +124,10 @@ class Nodes:
         """For its timeline; belongs into each transaction that changes a node's state."""
         await session.execute(self._q.note_state, {"id": new_id(now), "node_id": node_id, "state": state, "now": now})
 
+    async def forget_states(self, before: int) -> None:
+        """Delete changes of state older than `before`."""
+        await self._db.transaction(lambda session: session.execute(self._q.delete_states_before, {"before": before}))
+
     async def retire(self, caller: Caller, node_id: str, now: int) -> None:
         """Take a node out of service: its certificate is refused from now on, what waits for it is canceled.
 
