@@ -6,6 +6,7 @@
     │   └── Conflict      1001 · 409   it could be used, but not in the present state
     ├── NotAuthenticated  1002 · 401   nobody we know
     ├── NotAllowed        1003 · 403   somebody we know, who may not
+    │   └── EnrolAnew     1003 · 410   a copy of a node: its host makes a new key and asks to be taken in (host.wire.machine)
     ├── NotFound          1001 · 404   no such thing
     │   └── NodeUnknown   2001 · 404
     ├── WrongMethod       1001 · 405   the address is there, but does not take this method
@@ -50,6 +51,10 @@ class NotAuthenticated(OpsError):
 
 class NotAllowed(OpsError):
     code, status = envelope.NOT_ALLOWED, 403
+
+
+class EnrolAnew(NotAllowed):
+    status = 410
 
 
 class NotFound(OpsError):

@@ -28,6 +28,7 @@ from server.service.output import Output
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
+from server.service.quarantine import Quarantine
 from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
@@ -46,6 +47,7 @@ class Services:
     people: People
     enrolment: Enrolment
     approvals: Approvals
+    quarantine: Quarantine
     index: NodeIndex
     nodes: Nodes
     selections: Selections
@@ -72,7 +74,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
     index = NodeIndex(db)
     nodes = Nodes(db, audit, wakeups, index)
-    enrolment = Enrolment(db, audit, keys, index, config.certificate_days)
+    quarantine = Quarantine(db, audit, nodes, wakeups)
+    enrolment = Enrolment(db, audit, keys, index, quarantine, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
@@ -88,7 +91,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         audit=audit,
         people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
         enrolment=enrolment,
-        approvals=Approvals(db, audit, enrolment, nodes, config.approval),
+        approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
+        quarantine=quarantine,
         index=index,
         nodes=nodes,
         selections=Selections(db, audit),

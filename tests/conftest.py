@@ -68,6 +68,8 @@ TABLES = [
     "node_notes",
     "saved_filters",
     "node_requests",
+    "node_machines",
+    "node_states",
 ]
 
 

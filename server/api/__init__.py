@@ -26,6 +26,7 @@ from server.api import (
     nodes,
     output,
     people,
+    quarantine,
     selectors,
     telemetry,
     waiting,
@@ -52,7 +53,24 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
+    nouns = (
+        people,
+        nodes,
+        selectors,
+        groups,
+        edits,
+        waiting,
+        quarantine,
+        enrolment,
+        commands,
+        kinds,
+        output,
+        files,
+        audit,
+        health,
+        fleet,
+        telemetry,
+    )
     known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 

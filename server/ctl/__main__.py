@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, groups, nodes, orders, run, sign, tasks, waiting
+from server.ctl import audit, commands, files, groups, nodes, orders, quarantine, run, sign, tasks, waiting
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -37,6 +37,9 @@ for _verb in (
     waiting.reject,
     waiting.restore,
     waiting.delete_node,
+    quarantine.machines,
+    quarantine.split,
+    quarantine.merge,
     run.run,
     tasks.task,
     tasks.kinds,

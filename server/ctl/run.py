@@ -71,7 +71,7 @@ def _nodes(client: Client, wanted: tuple[str, ...], selector: str | None) -> dic
         return {item["id"]: item for item in (names.node(client, name) for name in wanted)}
     explained = client.post("/api/v1/selectors/preview", {"selector": selector})
     items = names.everything(client, "/api/v1/nodes", select=selector)
-    able = {item["id"]: item for item in items if item["state"] in ("online", "offline")}
+    able = {item["id"]: item for item in items if item["state"] in ("online", "offline", "unknown")}
     left = f"; {len(items) - len(able)} more take no commands" if len(items) > len(able) else ""
     if not able:
         raise Problem(f"no node: {explained['explanation']}{left}")

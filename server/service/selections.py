@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from host.wire.states import OFFLINE, ONLINE
+from host.wire.states import OFFLINE, ONLINE, UNKNOWN
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
@@ -17,7 +17,7 @@ from server.selector import Condition, GroupName, SelectorError, Vocabulary, bin
 from server.selector.ast import Ast
 from server.service.audit import Audit
 
-TAKES_COMMANDS = (ONLINE, OFFLINE)
+TAKES_COMMANDS = (ONLINE, OFFLINE, UNKNOWN)
 MOST = 5_000
 FIRST = 10
 MOST_FILTERS = 200

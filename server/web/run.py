@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from host.wire.schema import Schema
-from host.wire.states import OFFLINE, ONLINE, QUARANTINED
+from host.wire.states import OFFLINE, ONLINE, QUARANTINED, UNKNOWN
 from host.wire.tasks import KINDS, Script
 from server.auth import COMMAND_RUN, FILE_READ, Caller
 from server.db import Row
@@ -139,7 +139,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "can_try": forms.can_try(fit.schema) and tryable(fit.schema, draft),
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "nodes": nodes,
-            "offline": [row for row in nodes if row["state"] == OFFLINE],
+            "offline": [row for row in nodes if row["state"] in (OFFLINE, UNKNOWN)],
             "blocked": [row for row in nodes if row["state"] == QUARANTINED],
             "ttl": services.config.command_ttl,
         }

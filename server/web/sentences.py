@@ -132,4 +132,8 @@ SENTENCES = (
     N_("name: there is a node {name} already"),
     N_("name: a token for one named host has one use"),
     N_("this host does not wait for approval any more"),
+    N_("the node {name} is {state} and not in quarantine"),
+    N_("the node {name} was resolved meanwhile, and is in quarantine again; look at it anew"),
+    N_("keep: '{machine}' is none of the machines that call as {name}"),
+    N_("machine: '{machine}' is none of the machines that call as {name}"),
 )

@@ -14,6 +14,7 @@ NODE_STATES = {
     states.PENDING: N_("pending"),
     states.ONLINE: N_("online"),
     states.OFFLINE: N_("offline"),
+    states.UNKNOWN: N_("unknown"),
     states.QUARANTINED: N_("quarantined"),
     states.RETIRED: N_("retired"),
 }
@@ -22,8 +23,16 @@ NODE_REASONS = {
     states.PENDING: N_("waiting for somebody's approval"),
     states.ONLINE: N_("holds a connection to the manager"),
     states.OFFLINE: N_("no sign of life; what it measures meanwhile is sent when it is back"),
+    states.UNKNOWN: N_("the manager was away itself; in a minute it knows whether the host is there"),
     states.QUARANTINED: N_("two machines claim to be this node; it takes no commands"),
     states.RETIRED: N_("taken out of service; its certificate is refused, its history stays"),
+}
+
+STANDINGS = {
+    "own": N_("the known one"),
+    "claims": N_("came later"),
+    "former": N_("was replaced"),
+    "split": N_("was split off"),
 }
 
 AGENT_STATES = {
@@ -132,6 +141,10 @@ ACTIONS = {
     "node.tag": N_("changed tags"),
     "node.order": N_("gave an order to a daemon"),
     "node.reject": N_("rejected a host"),
+    "node.machine": N_("went on with other hardware"),
+    "node.quarantine": N_("came into quarantine"),
+    "node.split": N_("split a node from its copy"),
+    "node.merge": N_("merged a node's machines"),
     "node.restore": N_("took a node back into service"),
     "node.retire": N_("retired a node"),
     "session.open": N_("signed in"),
@@ -150,6 +163,8 @@ NOTICES = {
     "approved": N_("The host is approved. It fetches its certificate within a minute."),
     "restored": N_("The node is in service again. Its host connects by itself while its certificate lasts."),
     "node-deleted": N_("The node is deleted."),
+    "split": N_("The node goes on. The other machine asks for approval within a minute of its next call."),
+    "merged": N_("The node goes on with the hardware that you chose."),
     "saved": N_("Saved."),
     "deleted": N_("The file is deleted."),
     "canceled": N_("The cancel request is on its way to the host."),

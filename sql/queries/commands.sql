@@ -44,7 +44,8 @@ WHERE id = :id AND node_id = :node_id;
 SELECT c.id, c.node_id, c.state, c.handed_at, n.state AS node_state
 FROM commands c JOIN nodes n ON n.id = c.node_id
 WHERE (c.state = 'queued' AND c.handed_at IS NULL AND c.expires_at <= :now)
-  OR (c.state IN ('queued', 'accepted', 'started') AND c.deadline_at <= :late AND (n.state <> 'offline' OR c.deadline_at <= :forget))
+  OR (c.state IN ('queued', 'accepted', 'started') AND c.deadline_at <= :late
+    AND (n.state NOT IN ('offline', 'unknown', 'quarantined') OR c.deadline_at <= :forget))
 ORDER BY c.deadline_at LIMIT 500;
 
 -- name: recently_queued

@@ -7,7 +7,7 @@ import base64
 import socket
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ from server.auth import Caller
 from server.config import Config
 from server.db import Db
 from server.door import check
+from server.errors import NotAllowed, Unavailable
 from server.keys import open_keys
 from server.limits import Limits
 from server.migrate import migrate
@@ -92,6 +93,16 @@ class Host:
 
     def logs(self, message: str) -> None:
         self.tells("log", Log("agent", "warning", "agent.engine", message))
+
+    def is_copied(self) -> tuple[str, str]:
+        """A copy of it runs beside it, so that it comes into quarantine; the marks of both."""
+        marks = ("i=00000001;b=0000000a;m=00000001", "i=00000001;b=0000000b;m=00000002")
+        met, clock = self._manager.services.quarantine.met, self._manager.clock
+        for mark, ip, seconds in ((marks[0], "10.0.0.1", 0), (marks[1], "10.0.0.2", 1), (marks[0], "10.0.0.1", 20)):
+            clock.now += seconds * 1000
+            with suppress(Unavailable, NotAllowed):
+                self._manager.run(met(self.id, mark, ip, clock()))
+        return marks
 
     def waiting(self) -> list[Any]:
         """Commands in its mailbox."""

@@ -30,7 +30,7 @@ TEXTS = (
 NAMED = [text for text in TEXTS if text]
 ADDRESSES = ("10.0.0.1", "10.1.2.3", "192.0.2.7", "2001:db8::1", "::ffff:10.0.0.1", "fe80::1%eth0")
 NETWORKS = ("10.0.0.0/8", "10.0.0.1", "2001:db8::/32", "0.0.0.0/0", "::/0", "192.0.2.7/32")
-STATES = ("online", "offline", "pending", "quarantined", "retired")
+STATES = ("online", "offline", "unknown", "pending", "quarantined", "retired")
 AGENTS = ("running", "stopped", "failed", "unknown")
 GROUPS = (
     GroupName("G1", "region", ("China",)),

@@ -1,0 +1,50 @@
+"""`/api/v1/nodes/{id}/machines`, `…/split`, `…/merge`: one certificate that two machines use (DESIGN §4)."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.answers import body, good
+from server.auth import NODE_APPROVE, NODE_READ, Caller
+from server.door import Door
+from server.services import Services
+
+
+class Split(msgspec.Struct, forbid_unknown_fields=True):
+    """`keep`: the marks of the machine that stays the node. `since`: the quarantine that was looked at, its `state_since`."""
+
+    keep: str
+    since: int | None = None
+
+
+class Merge(msgspec.Struct, forbid_unknown_fields=True):
+    """`machine`: the marks that the node goes on with. `since` as in Split."""
+
+    machine: str
+    since: int | None = None
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    async def machines(request: Request, caller: Caller) -> Response:
+        node_id = request.path_params["id"]
+        node, found = await services.nodes.get(node_id), await services.quarantine.machines(node_id)
+        return good(services.clock(), {"state": node["state"], "since": node["state_since"], "items": found, "total": len(found)})
+
+    async def split(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Split)
+        await services.quarantine.split(caller, request.path_params["id"], wanted.keep, now, wanted.since)
+        return good(now, {"state": "offline"})
+
+    async def merge(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Merge)
+        await services.quarantine.merge(caller, request.path_params["id"], wanted.machine, now, wanted.since)
+        return good(now, {"state": "offline"})
+
+    return [
+        door.route("/api/v1/nodes/{id}/machines", machines, NODE_READ),
+        door.route("/api/v1/nodes/{id}/split", split, NODE_APPROVE, ("POST",)),
+        door.route("/api/v1/nodes/{id}/merge", merge, NODE_APPROVE, ("POST",)),
+    ]
