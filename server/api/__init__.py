@@ -16,6 +16,7 @@ from server.answers import bad
 from server.api import (
     audit,
     commands,
+    description,
     edits,
     enrolment,
     files,
@@ -24,6 +25,7 @@ from server.api import (
     health,
     kinds,
     nodes,
+    openapi,
     output,
     people,
     selectors,
@@ -54,6 +56,7 @@ def routes(services: Services) -> list[BaseRoute]:
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
     known = [route for noun in nouns for route in noun.routes(door, services)]
+    known += description.routes(door, lambda: openapi.document(known))
     return [*known, *_others(door, known, refuse)]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from host.wire.codec import plain
 from host.wire.messages import EnrollRequest, Facts, Record, ReportRequest
@@ -31,6 +32,7 @@ from server.keys import open_keys
 from server.limits import Limits
 from server.migrate import migrate
 from server.services import Services, build
+from tests.server.api.described import hold
 
 T = TypeVar("T")
 START = 1_795_000_000_000
@@ -108,6 +110,7 @@ class Manager:
         self.services: Services
         self.url = ""
         self.port = 0
+        self.routes: list[BaseRoute] = []
         self._listener: uvicorn.Server | None = None
         self._served: Any = None
 
@@ -122,7 +125,7 @@ class Manager:
         sock.listen(128)
         self.port = sock.getsockname()[1]
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-        routes = api.routes(self.services)
+        self.routes = routes = api.routes(self.services)
         check(routes)
         certificate, key = self.services.keys.server_files if self.tls else (None, None)
         config = uvicorn.Config(
@@ -153,21 +156,25 @@ class Manager:
         return self.token(name)
 
     def token(self, name: str) -> Api:
-        return Api(self.url, self.run(self.services.people.issue_token(name, PASSWORD, "test", "127.0.0.1", self.clock())).secret)
+        return Api(
+            self.url, self.run(self.services.people.issue_token(name, PASSWORD, "test", "127.0.0.1", self.clock())).secret, self.routes
+        )
 
 
 class Api:
     """The API as one caller sees it."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        self.url, self.secret = url, token
+    def __init__(self, url: str, token: str = "", routes: Sequence[BaseRoute] = ()) -> None:
+        self.url, self.secret, self._routes = url, token, list(routes)
         self._session = requests.Session()
         self._session.trust_env = False
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self._session.request(method, self.url + path, timeout=30, **more)
+        response = self._session.request(method, self.url + path, timeout=30, **more)
+        hold(self._routes, response)
+        return response
 
     def data(self, method: str, path: str, **more: Any) -> Any:
         """The data of a good answer."""
