@@ -37,7 +37,8 @@ class Reads(Protocol):
 
 
 class Door:
-    """`identify` tells who calls or raises NotAuthenticated; `refuse` renders an error this door's way."""
+    """`identify` tells who calls or raises NotAuthenticated, and may leave headers for the answer in `request.state.headers`;
+    `refuse` renders an error this door's way."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Door:
                 unexpected.__cause__ = problem
                 response = self._refuse(request, unexpected)
             response.headers["X-Request-Id"] = request.state.id
+            response.headers.update(getattr(request.state, "headers", {}))
             self._telemetry.request(request.method, path, response.status_code, time.perf_counter() - begun)
             return response
 

@@ -14,9 +14,10 @@ from starlette.routing import Route
 from host.wire.states import COMMAND, COMMAND_REASON
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
+from server.api.once import created
 from server.api.parameters import Paged, one_of
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
-from server.db import Row
+from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput
 from server.service.commands import Submitted
@@ -113,9 +114,12 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def run(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, NewTask)
-        nodes = await chosen(services, wanted.nodes, wanted.select)
-        done = await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now)
-        return good(now, done, 201)
+
+        async def submit(along: Along[Submitted] | None) -> Submitted:
+            nodes = await chosen(services, wanted.nodes, wanted.select)
+            return await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now, along)
+
+        return await created(services, request, caller, now, Submitted, submit)
 
     async def page(request: Request, caller: Caller) -> Response:
         wanted = query(request, CommandList)

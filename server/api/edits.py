@@ -10,6 +10,7 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, body
 from server.api.groups import Results, Version, meant, results
+from server.api.once import created
 from server.api.selectors import Made
 from server.api.versions import version_of
 from server.auth import NODE_EDIT, NODE_READ, Caller
@@ -98,7 +99,15 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def note(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewNote)
-        return good(now, {"id": await edits.note(caller, request.path_params["id"], wanted.text, now)}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: edits.note(caller, request.path_params["id"], wanted.text, now, along),
+            lambda made: {"id": made},
+        )
 
     async def delete_note(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -111,8 +120,15 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def define(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewField)
-        await edits.define(caller, wanted.name, wanted.title, wanted.type, wanted.choices, now)
-        return good(now, {"version": 1}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            int,
+            lambda along: edits.define(caller, wanted.name, wanted.title, wanted.type, wanted.choices, now, along),
+            lambda made: {"version": made},
+        )
 
     async def redefine(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, FieldChange)

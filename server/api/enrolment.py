@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from server.answers import good
 from server.api.calls import Call, body
+from server.api.once import created
 from server.auth import NODE_ENROL, PUBLIC, Caller
 from server.door import Door
 from server.service.enrolment import Token
@@ -30,8 +30,9 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def create(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, NewToken)
-        token = await services.enrolment.create_token(caller, wanted.uses, wanted.hours, wanted.note, wanted.tags, now, wanted.name)
-        return good(now, token, 201)
+        given = (wanted.uses, wanted.hours, wanted.note, wanted.tags, now, wanted.name)
+        verb = services.enrolment.create_token
+        return await created(services, request, caller, now, Token, lambda along: verb(caller, *given, along))
 
     async def ca(request: Request, caller: Caller) -> Response:
         # Public like the certificate in every handshake: whoever asks compares it with a pin, or trusts it already.

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
+from server.api.once import created
 from server.api.parameters import MAX_TIME, Paged, Query
 from server.auth import FILE_READ, FILE_WRITE, Caller
 from server.db import Row
@@ -75,7 +76,8 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def create(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, NewFile)
-        return good(now, _shown(await files.create(caller, wanted.name, wanted.size, now)), 201)
+        verb = files.create
+        return await created(services, request, caller, now, Row, lambda along: verb(caller, wanted.name, wanted.size, now, along), _shown)
 
     async def page(request: Request, caller: Caller) -> Response:
         wanted = query(request, Paged)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from server.answers import good
 from server.api.calls import Answer, Call, body, query
+from server.api.once import created
 from server.api.parameters import Query, one_of
 from server.api.versions import version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
@@ -117,8 +118,14 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewGroup)
-        return good(
-            now, {"id": await groups.make(caller, wanted.kind, wanted.name, wanted.parent, wanted.protected, now), "version": 1}, 201
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: groups.make(caller, wanted.kind, wanted.name, wanted.parent, wanted.protected, now, along),
+            lambda made: {"id": made, "version": 1},
         )
 
     async def change(request: Request, caller: Caller) -> Response:

@@ -14,6 +14,7 @@ from server.door import Door
 from server.errors import Unavailable
 from server.services import Services
 
+PATHS = ("/healthz", "/readyz")
 AWAY = ((503, "It cannot; `reason` says why"),)
 
 
@@ -42,8 +43,6 @@ def routes(door: Door, services: Services) -> list[Route]:
         return plain({"status": "ready"})
 
     return [
-        door.route(
-            "/healthz", health, PUBLIC, call=Call("Whether the database answers", answer=Health, media="application/json", also=AWAY)
-        ),
-        door.route("/readyz", ready, PUBLIC, call=Call("Whether it can serve", answer=Health, media="application/json", also=AWAY)),
+        door.route(PATHS[0], health, PUBLIC, call=Call("Whether the database answers", answer=Health, media="application/json", also=AWAY)),
+        door.route(PATHS[1], ready, PUBLIC, call=Call("Whether it can serve", answer=Health, media="application/json", also=AWAY)),
     ]

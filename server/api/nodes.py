@@ -13,6 +13,7 @@ from host.wire.states import RETIRED
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
+from server.api.once import created
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
@@ -101,7 +102,15 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def order(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, WantedOrder)
         more = {"level": wanted.level, "text": wanted.text, "base": wanted.base}
-        return good(now, {"command_id": await services.orders.give(caller, request.path_params["id"], wanted.verb, now, **more)}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: services.orders.give(caller, request.path_params["id"], wanted.verb, now, along=along, **more),
+            lambda made: {"command_id": made},
+        )
 
     async def log(request: Request, caller: Caller) -> Response:
         node_id = request.path_params["id"]

@@ -17,7 +17,9 @@ from starlette.routing import BaseRoute, Route
 from host import __version__
 from server import auth
 from server.api.calls import Call
+from server.api.once import KEY
 from server.limits import BODY_S
+from server.service.once import MOST_CHARACTERS
 
 JSON = "application/json"
 _REFERENCE = "#/components/schemas/{name}"
@@ -33,6 +35,7 @@ _ERRORS = {
     408: f"The body did not arrive within {BODY_S:g} s; no envelope",
     409: "Not in the present state, or changed by somebody else meanwhile (code 1001)",
     413: "The body is larger than 2 MiB; no envelope",
+    422: "The `Idempotency-Key` was used for another request (code 1001)",
     429: "Too often; `Retry-After` says how many seconds to wait (code 1001)",
     503: "Not now: the database cannot be reached or is busy; nothing was changed (code 1001)",
 }
@@ -118,6 +121,8 @@ def errors_of(route: Route, method: str, call: Call) -> dict[int, str]:
         found.add(404)
     if method != "GET":
         found |= {408, 409, 413}
+    if _creates(call, method):
+        found.add(422)
     return {status: _ERRORS[status] for status in sorted(found)} | dict(call.also)
 
 
@@ -130,7 +135,7 @@ def _operation(route: Route, method: str, tag: str, call: Call, schema: dict[Any
     found["x-permission"] = permission
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _PART.findall(route.path)]
     parameters += _query(parts[schema[call.query]["$ref"].rpartition("/")[2]])
-    parameters += _headers(call)
+    parameters += _headers(call, method)
     if parameters:
         found["parameters"] = parameters
     if call.body is not None:
@@ -140,6 +145,10 @@ def _operation(route: Route, method: str, tag: str, call: Call, schema: dict[Any
         found["requestBody"] = {"required": True, "content": content}
     found["responses"] = _responses(route, method, call, schema)
     return found
+
+
+def _creates(call: Call, method: str) -> bool:
+    return method == "POST" and call.status == 201
 
 
 def _query(shape: dict[str, Any]) -> list[dict[str, Any]]:
@@ -158,8 +167,12 @@ def _query(shape: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _headers(call: Call) -> list[dict[str, Any]]:
-    found = []
+def _headers(call: Call, method: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if _creates(call, method):
+        text = "made by you, new for each thing: sent again within 24 hours, the call makes nothing more and answers as it did first"
+        shape: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
+        found.append({"name": KEY, "in": "header", "description": text, "schema": shape})
     if call.versioned:
         text = "the version that the change was made of, as GET told it in its ETag"
         shape = {"type": "string", "pattern": '^"[0-9]{1,9}"$'}

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from server.answers import good
 from server.api.calls import Answer, Call, body
+from server.api.once import created
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
 from server.service.selections import Preview
@@ -59,7 +60,15 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def save(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewFilter)
-        return good(now, {"id": await services.selections.save(caller, wanted.name, wanted.selector, now)}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: services.selections.save(caller, wanted.name, wanted.selector, now, along),
+            lambda made: {"id": made},
+        )
 
     async def forget(request: Request, caller: Caller) -> Response:
         now = services.clock()

@@ -1,4 +1,4 @@
-"""Deletes samples, roll-ups, log lines and events past their time; drops hosts that stopped asking; retires nodes long gone."""
+"""Deletes samples, roll-ups, log lines, events and answers past their time; drops hosts that stopped asking; retires nodes long gone."""
 
 from __future__ import annotations
 
@@ -15,4 +15,5 @@ async def tick(services: Services, now: int) -> None:
     await services.metrics.forget_plugins(before)
     await services.reports.forget(before)
     await services.approvals.forget(now)
+    await services.once.forget(now)
     await services.nodes.retire_long_gone(config.retire_after_days, now)

@@ -192,14 +192,15 @@ class Api:
 
 
 @contextmanager
-def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Manager]:
-    """A manager's API until the block ends."""
+def running(folder: Path, database_url: str, tls: bool = False, **settings: Any) -> Iterator[Manager]:
+    """A manager's API until the block ends, with these settings."""
+    settings = {"rate_user": 0, "rate_stranger": 0} | settings
     clock, ready, problems = Clock(), threading.Event(), []
     loop = asyncio.new_event_loop()
     manager, stop = Manager(loop, clock, tls), asyncio.Event()
 
     async def live() -> None:
-        async with _services(folder, database_url, manager, clock):
+        async with _services(folder, database_url, manager, clock, settings):
             manager.listen()
             ready.set()
             await stop.wait()
@@ -233,8 +234,8 @@ def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Mana
 
 
 @asynccontextmanager
-async def _services(folder: Path, database_url: str, manager: Manager, clock: Clock) -> Any:
-    config = Config(data_dir=folder, database_url=database_url, web_tls=False)
+async def _services(folder: Path, database_url: str, manager: Manager, clock: Clock, settings: dict[str, Any]) -> Any:
+    config = Config(data_dir=folder, database_url=database_url, web_tls=False, **settings)
     async with Db(config.url, pool_size=10, pool_idle=2) as db:
         await migrate(db, clock())
         manager.db = db
