@@ -68,6 +68,10 @@ class Config:
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10
     """Connections to MySQL kept open (requirements 5.2.3)."""
+    rate_user: int = 6000
+    """Calls of the API a minute of one person, all tokens together, on each manager; 0: no limit. A file of 2 GiB is 2048 calls."""
+    rate_stranger: int = 300
+    """Calls of the API a minute from one address without a good token, on each manager; 0: no limit."""
     metrics_access: str = "token"
     """Who may read `/metrics`: `token`, or `loopback`: also whoever asks from this machine, past any proxy, without one."""
     log_level: str = "info"
@@ -135,6 +139,9 @@ def _check(config: Config) -> None:
     ):
         if getattr(config, name) < 1:
             raise ConfigError(f"{name}: must be at least 1")
+    for name in ("rate_user", "rate_stranger"):
+        if getattr(config, name) < 0:
+            raise ConfigError(f"{name}: must be at least 1, or 0 for no limit")
     if not config.public_names:
         raise ConfigError("public_names: give at least one name by which hosts reach this manager")
 

@@ -17,7 +17,7 @@ import sqlite3
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import aiomysql
@@ -31,6 +31,7 @@ from server.paths import resource
 from server.queries import Queries, Query
 
 T = TypeVar("T")
+R = TypeVar("R", contravariant=True)
 Row = dict[str, Any]
 Params = Mapping[str, Any]
 log = logging.getLogger("server.db")
@@ -136,6 +137,14 @@ def _storable() -> Iterator[None]:
         yield
     except (OverflowError, pymysql.err.DataError, sqlite3.DataError) as problem:
         raise BadInput(f"a value is too large or too long to be stored ({reason(problem)})") from problem
+
+
+class Along(Protocol[R]):
+    """What rides along a transaction: asked in it before the work, and given its result before the commit (service/once.py)."""
+
+    async def before(self, session: Session) -> None: ...
+
+    async def after(self, session: Session, result: R) -> None: ...
 
 
 class Db:
@@ -251,8 +260,8 @@ class Db:
         found = await self.rows(query, params)
         return found[0] if found else None
 
-    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """`await work(session)` in one transaction: committed when it returns, undone when it raises.
+    async def transaction(self, work: Callable[[Session], Awaitable[T]], along: Along[T] | None = None) -> T:
+        """`await work(session)` in one transaction, and `along` with it: committed when it returns, undone when it raises.
 
         `work` may be called again from the start, so it must change nothing but the database.
         Must not be called inside another one.
@@ -267,7 +276,11 @@ class Db:
                     await self._undo(session)
                     raise
                 try:
+                    if along is not None:
+                        await along.before(session)
                     result = await work(session)
+                    if along is not None:
+                        await along.after(session, result)
                     await session.raw_statement("COMMIT")
                     return result
                 except BaseException:

@@ -3,7 +3,8 @@
     OpsError
     ├── BadInput          1001 · 400   what was sent cannot be used; `field` says which part
     │   ├── BadSelector   1001 · 400   a selector that cannot be read; `column` (from 1) and `length` say where
-    │   └── Conflict      1001 · 409   it could be used, but not in the present state
+    │   ├── Conflict      1001 · 409   it could be used, but not in the present state
+    │   └── OtherRequest  1001 · 422   its Idempotency-Key stands for another request
     ├── NotAuthenticated  1002 · 401   nobody we know
     ├── NotAllowed        1003 · 403   somebody we know, who may not
     │   └── EnrolAnew     1003 · 410   a copy of a node: its host makes a new key and asks to be taken in (host.wire.machine)
@@ -43,6 +44,10 @@ class BadSelector(BadInput):
 
 class Conflict(BadInput):
     status = 409
+
+
+class OtherRequest(BadInput):
+    status = 422
 
 
 class NotAuthenticated(OpsError):

@@ -23,6 +23,7 @@ from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
+from server.service.once import Once
 from server.service.orders import Orders
 from server.service.output import Output
 from server.service.people import People
@@ -44,6 +45,7 @@ class Services:
     keys: Keys
     wakeups: Wakeups
     audit: Audit
+    once: Once
     people: People
     enrolment: Enrolment
     approvals: Approvals
@@ -89,6 +91,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         keys=keys,
         wakeups=wakeups,
         audit=audit,
+        once=Once(db, keys.seals),
         people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
         enrolment=enrolment,
         approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),

@@ -70,6 +70,7 @@ TABLES = [
     "node_requests",
     "node_machines",
     "node_states",
+    "answers",
 ]
 
 

@@ -60,7 +60,7 @@ def run(
         raise Usage("say where: either names of nodes or --select SELECTOR")
     client = connect()
     wanted = _nodes(client, nodes, selector)
-    task = client.post("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content})
+    task = client.create("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content})
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
     return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
 

@@ -211,7 +211,7 @@ def _read(file: str) -> str:
 def _send(kind: str, nodes: tuple[str, ...], content: dict[str, Any], name: str, no_wait: bool, as_json: bool) -> int:
     client = connect()
     wanted = {item["id"]: item for item in (names.node(client, node) for node in nodes)}
-    given = client.post("/api/v1/commands", {"nodes": list(wanted), "type": kind, "content": content, "name": name})
+    given = client.create("/api/v1/commands", {"nodes": list(wanted), "type": kind, "content": content, "name": name})
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in given["commands"].items()]
     shown: Callable[[Client, list[dict[str, Any]]], None] = results.show_all
     return announce(given, targets, as_json) if no_wait else wait_for(client, given, targets, wanted, as_json, shown)

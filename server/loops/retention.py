@@ -1,4 +1,4 @@
-"""Deletes samples, roll-ups, log lines, events and changes of state past their time; hosts that stopped asking; retires the long gone."""
+"""Deletes samples, roll-ups, log lines, events, changes of state and answers past their time; drops hosts that ask no more; retires the long gone."""
 
 from __future__ import annotations
 
@@ -16,4 +16,5 @@ async def tick(services: Services, now: int) -> None:
     await services.reports.forget(before)
     await services.nodes.forget_states(before)
     await services.approvals.forget(now)
+    await services.once.forget(now)
     await services.nodes.retire_long_gone(config.retire_after_days, now)

@@ -33,7 +33,7 @@ from host.wire.states import (
 )
 from host.wire.tasks import ExecuteRequest
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
 from server.ids import new_id
 from server.keys import Keys
@@ -71,7 +71,16 @@ class Commands:
         self._db, self._q, self._audit, self._kinds, self._files = db, db.q.commands, audit, kinds, files
         self._keys, self._wakeups, self._ttl_ms = keys, wakeups, ttl_s * 1000
 
-    async def run(self, caller: Caller, node_ids: Sequence[str], kind: str, content: Any, name: str, now: int) -> Submitted:
+    async def run(
+        self,
+        caller: Caller,
+        node_ids: Sequence[str],
+        kind: str,
+        content: Any,
+        name: str,
+        now: int,
+        along: Along[Submitted] | None = None,
+    ) -> Submitted:
         """Queue a task of this kind on each node. A node that is offline gets it when it is back, until it expires.
 
         Raises BadInput (no or too many nodes; a kind or content that one of them does not take), NodeUnknown, Conflict
@@ -82,10 +91,9 @@ class Commands:
             raise BadInput(f"nodes: name 1 to {MAX_NODES} nodes", field="nodes")
         fit = await self._kinds.fitting(wanted, kind, content)
         task_id = new_id(now)
-        commands: dict[str, str] = {}
 
-        async def work(session: Session) -> None:
-            commands.clear()
+        async def work(session: Session) -> Submitted:
+            commands: dict[str, str] = {}
             await self.check_nodes(session, wanted)
             prepared = await self._files.prepare(session, caller, fit.schema, fit.content, wanted, now)
             # The values of its secret fields are only in the locked commands, and there until they have ended (S5).
@@ -106,12 +114,13 @@ class Commands:
             await session.execute_many(self._q.insert, rows)
             detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown)}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
+            return Submitted(task_id, commands)
 
-        await self._db.transaction(work)
+        done = await self._db.transaction(work, along)
         log.info("task %s: %s for %d nodes, given by %s", task_id, kind, len(wanted), caller.name)
         for node_id in wanted:
             self._wakeups.wake(node(node_id))
-        return Submitted(task_id, dict(commands))
+        return done
 
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.

@@ -24,7 +24,7 @@ from host.wire.messages import EnrollAnswer, EnrollRequest, RenewAnswer
 from host.wire.protocol import PROTOCOL
 from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
@@ -54,7 +54,15 @@ class Enrolment:
         self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
     async def create_token(
-        self, caller: Caller, uses: int, hours: float, note: str, tags: dict[str, str], now: int, name: str = ""
+        self,
+        caller: Caller,
+        uses: int,
+        hours: float,
+        note: str,
+        tags: dict[str, str],
+        now: int,
+        name: str = "",
+        along: Along[Token] | None = None,
     ) -> Token:
         """A token for `uses` hosts within `hours`; with a `name` for the one host that becomes the node of this name.
 
@@ -74,7 +82,7 @@ class Enrolment:
         secret = new_secret("")
         token_id, expires = new_id(now), now + int(hours * 3_600_000)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> Token:
             if name and name in {row["name"] for row in await session.rows(self._nodes.names_like, {"name": name, "pattern": name})}:
                 raise Conflict(f"name: there is a node {name} already", field="name")
             row = {
@@ -89,9 +97,9 @@ class Enrolment:
             await session.execute(self._q.insert_token, row)
             detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags} | ({"name": name} if name else {})
             await self._audit.record(session, caller, "enrolment.token", f"enrolment token {token_id}", detail, now)
+            return Token(token_id, f"{TOKEN_PREFIX}{secret}.{self._keys.ca_pin}", uses, expires)
 
-        await self._db.transaction(work)
-        return Token(token_id, f"{TOKEN_PREFIX}{secret}.{self._keys.ca_pin}", uses, expires)
+        return await self._db.transaction(work, along)
 
     async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer:
         """Take a host in. Raises NotAuthenticated (token), BadInput (request)."""

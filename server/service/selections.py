@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from host.wire.states import OFFLINE, ONLINE, UNKNOWN
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
 from server.selector import Condition, GroupName, SelectorError, Vocabulary, bind, explain, parse, to_sql, written
@@ -104,7 +104,7 @@ class Selections:
         """Saved filters by name: `id`, `name`, `selector`, `author`, `created_at`. They are everybody's."""
         return await self._db.rows(self._q.filters)
 
-    async def save(self, caller: Caller, name: str, selector: str, now: int) -> str:
+    async def save(self, caller: Caller, name: str, selector: str, now: int, along: Along[str] | None = None) -> str:
         """Keep a selector under a name; its id. Raises BadSelector, BadInput, Conflict (the name is taken)."""
         name = " ".join(name.split())
         if not 1 <= len(name) <= 64:
@@ -112,7 +112,7 @@ class Selections:
         await self.read(selector, "selector")
         filter_id = new_id(now)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             if await session.row(self._q.filter_by_name, {"name": name}):
                 raise Conflict(f"name: there is a saved filter {name!r} already; delete it, or take another name", field="name")
             if len(await session.rows(self._q.filters)) >= MOST_FILTERS:
@@ -120,9 +120,9 @@ class Selections:
             row = {"id": filter_id, "name": name, "selector": selector, "author": caller.name, "now": now}
             await session.execute(self._q.insert_filter, row)
             await self._audit.record(session, caller, "filter.save", f"filter {filter_id}", {"name": name, "selector": selector}, now)
+            return filter_id
 
-        await self._db.transaction(work)
-        return filter_id
+        return await self._db.transaction(work, along)
 
     async def forget(self, caller: Caller, filter_id: str, now: int) -> None:
         """Raises NotFound."""

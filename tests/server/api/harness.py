@@ -6,7 +6,7 @@ import asyncio
 import base64
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from host.wire.codec import plain
 from host.wire.messages import EnrollRequest, Facts, Record, ReportRequest
@@ -32,6 +33,7 @@ from server.keys import open_keys
 from server.limits import Limits
 from server.migrate import migrate
 from server.services import Services, build
+from tests.server.api.described import hold
 
 T = TypeVar("T")
 START = 1_795_000_000_000
@@ -119,6 +121,7 @@ class Manager:
         self.services: Services
         self.url = ""
         self.port = 0
+        self.routes: list[BaseRoute] = []
         self._listener: uvicorn.Server | None = None
         self._served: Any = None
 
@@ -133,7 +136,7 @@ class Manager:
         sock.listen(128)
         self.port = sock.getsockname()[1]
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-        routes = api.routes(self.services)
+        self.routes = routes = api.routes(self.services)
         check(routes)
         certificate, key = self.services.keys.server_files if self.tls else (None, None)
         config = uvicorn.Config(
@@ -164,21 +167,25 @@ class Manager:
         return self.token(name)
 
     def token(self, name: str) -> Api:
-        return Api(self.url, self.run(self.services.people.issue_token(name, PASSWORD, "test", "127.0.0.1", self.clock())).secret)
+        return Api(
+            self.url, self.run(self.services.people.issue_token(name, PASSWORD, "test", "127.0.0.1", self.clock())).secret, self.routes
+        )
 
 
 class Api:
     """The API as one caller sees it."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        self.url, self.secret = url, token
+    def __init__(self, url: str, token: str = "", routes: Sequence[BaseRoute] = ()) -> None:
+        self.url, self.secret, self._routes = url, token, list(routes)
         self._session = requests.Session()
         self._session.trust_env = False
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self._session.request(method, self.url + path, timeout=30, **more)
+        response = self._session.request(method, self.url + path, timeout=30, **more)
+        hold(self._routes, response)
+        return response
 
     def data(self, method: str, path: str, **more: Any) -> Any:
         """The data of a good answer."""
@@ -196,14 +203,15 @@ class Api:
 
 
 @contextmanager
-def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Manager]:
-    """A manager's API until the block ends."""
+def running(folder: Path, database_url: str, tls: bool = False, **settings: Any) -> Iterator[Manager]:
+    """A manager's API until the block ends, with these settings."""
+    settings = {"rate_user": 0, "rate_stranger": 0} | settings
     clock, ready, problems = Clock(), threading.Event(), []
     loop = asyncio.new_event_loop()
     manager, stop = Manager(loop, clock, tls), asyncio.Event()
 
     async def live() -> None:
-        async with _services(folder, database_url, manager, clock):
+        async with _services(folder, database_url, manager, clock, settings):
             manager.listen()
             ready.set()
             await stop.wait()
@@ -237,8 +245,8 @@ def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Mana
 
 
 @asynccontextmanager
-async def _services(folder: Path, database_url: str, manager: Manager, clock: Clock) -> Any:
-    config = Config(data_dir=folder, database_url=database_url, web_tls=False)
+async def _services(folder: Path, database_url: str, manager: Manager, clock: Clock, settings: dict[str, Any]) -> Any:
+    config = Config(data_dir=folder, database_url=database_url, web_tls=False, **settings)
     async with Db(config.url, pool_size=10, pool_idle=2) as db:
         await migrate(db, clock())
         manager.db = db

@@ -11,6 +11,7 @@ from tests.server.api.harness import Api, Manager
 EVERYBODY = {
     ("POST", "/api/v1/login"),
     ("GET", "/api/v1/ca"),
+    ("GET", "/api/v1/openapi.json"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }
