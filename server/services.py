@@ -25,6 +25,7 @@ from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
 from server.service.orders import Orders
 from server.service.output import Output
+from server.service.partitions import Partitions
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
@@ -58,6 +59,7 @@ class Services:
     output: Output
     metrics: Metrics
     rollups: Rollups
+    partitions: Partitions
     health: Health
     telemetry: Telemetry
     reports: Reports
@@ -101,6 +103,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         output=output,
         metrics=metrics,
         rollups=Rollups(db),
+        partitions=Partitions(db),
         health=Health(db),
         telemetry=Telemetry(),
         reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
