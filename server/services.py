@@ -26,6 +26,7 @@ from server.service.nodes import Nodes
 from server.service.once import Once
 from server.service.orders import Orders
 from server.service.output import Output
+from server.service.partitions import Partitions
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
@@ -62,6 +63,7 @@ class Services:
     output: Output
     metrics: Metrics
     rollups: Rollups
+    partitions: Partitions
     health: Health
     telemetry: Telemetry
     reports: Reports
@@ -108,6 +110,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         output=output,
         metrics=metrics,
         rollups=Rollups(db),
+        partitions=Partitions(db),
         health=Health(db),
         telemetry=Telemetry(),
         reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
