@@ -32,8 +32,12 @@ COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
 AUDIT_READ = "audit.read"
+ALERT_READ = "alert.read"
+ALERT_EDIT = "alert.edit"
+"""The rules."""
+ALERT_ACKNOWLEDGE = "alert.acknowledge"
 
-_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ})
+_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ, ALERT_READ})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
@@ -41,7 +45,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "viewer": _VIEWER,
     "admin": _VIEWER
     | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
-    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
+    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE}
+    | {ALERT_EDIT, ALERT_ACKNOWLEDGE},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

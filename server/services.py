@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
+from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
@@ -70,6 +71,7 @@ class Services:
     polls: Polls
     files: Files
     command_files: CommandFiles
+    alerts: Alerts
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -117,4 +119,5 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
+        alerts=Alerts(db, audit),
     )
