@@ -32,8 +32,11 @@ COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
 AUDIT_READ = "audit.read"
+RECEIVER_READ = "receiver.read"
+RECEIVER_EDIT = "receiver.edit"
+"""Also to send a test, and to send again what has failed."""
 
-_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ})
+_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ, RECEIVER_READ})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
@@ -41,7 +44,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "viewer": _VIEWER,
     "admin": _VIEWER
     | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
-    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
+    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE, RECEIVER_EDIT},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

@@ -68,6 +68,11 @@ TABLES = [
     "node_notes",
     "saved_filters",
     "node_requests",
+    "receivers",
+    "receiver_health",
+    "deliveries",
+    "delivery_attempts",
+    "receiver_firing",
 ]
 
 
