@@ -11,6 +11,7 @@ from server.config import Config
 from server.db import Db
 from server.keys import Keys
 from server.outbound.addresses import Policy, networks_of
+from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
@@ -72,6 +73,7 @@ class Services:
     receivers: Receivers
     deliveries: Deliveries
     delivery_turns: DeliveryTurns
+    alerts: Alerts
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -90,6 +92,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     metrics = Metrics(db)
     selections = Selections(db, audit)
     policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
+    deliveries = Deliveries(db, audit, selections)
     receivers = Receivers(db, audit, keys.seals, selections, policy)
     sending = Sending(policy, config.pages_url, config.public_names[0])
     return Services(
@@ -120,6 +123,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         files=files,
         command_files=command_files,
         receivers=receivers,
-        deliveries=Deliveries(db, audit, selections),
+        deliveries=deliveries,
         delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
+        alerts=Alerts(db, audit, deliveries.enqueue),
     )

@@ -26,6 +26,7 @@ from server.api import (
     nodes,
     output,
     people,
+    receivers,
     selectors,
     telemetry,
     waiting,
@@ -52,7 +53,24 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
+    nouns = (
+        people,
+        nodes,
+        selectors,
+        groups,
+        edits,
+        waiting,
+        enrolment,
+        commands,
+        kinds,
+        output,
+        files,
+        audit,
+        health,
+        fleet,
+        telemetry,
+        receivers,
+    )
     known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 
