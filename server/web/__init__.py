@@ -17,6 +17,7 @@ from server.web import (
     audit,
     commands,
     configuration,
+    deliveries,
     edits,
     enrolment,
     errors,
@@ -25,6 +26,7 @@ from server.web import (
     node,
     nodes,
     orders,
+    receivers,
     run,
     sign_in,
     waiting,
@@ -48,7 +50,24 @@ def routes(services: Services) -> list[BaseRoute]:
         return errors.refuse(pages, request, problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (sign_in, account, nodes, groups, edits, waiting, node, configuration, orders, run, commands, files, enrolment, audit)
+    nouns = (
+        sign_in,
+        account,
+        nodes,
+        groups,
+        edits,
+        waiting,
+        node,
+        configuration,
+        orders,
+        run,
+        commands,
+        files,
+        enrolment,
+        audit,
+        receivers,
+        deliveries,
+    )
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
