@@ -121,7 +121,15 @@ class DeliveryTurns:
 
     async def _lease(self, receiver_id: str, now: int) -> bool:
         params = {"id": receiver_id, "me": self._me, "now": now, "until": now + LEASE_MS}
-        return await self._db.transaction(lambda session: session.execute(self._q.lease, params)) == 1
+
+        async def work(session: Session) -> bool:
+            if await session.execute(self._q.lease, params) == 1:
+                return True
+            # MySQL counts rows that changed: one leased again within the same millisecond does not.
+            health = await session.row(self._q.health, {"id": receiver_id})
+            return health is not None and health["leased_by"] == self._me
+
+        return await self._db.transaction(work)
 
     async def _next(self, to: Open, now: int) -> Message | None:
         """Choose the next message, fold what is too much, and write that it is begun."""
