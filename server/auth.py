@@ -32,12 +32,15 @@ COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
 AUDIT_READ = "audit.read"
+RECEIVER_READ = "receiver.read"
+RECEIVER_EDIT = "receiver.edit"
+"""Also to send a test, and to send again what has failed."""
 ALERT_READ = "alert.read"
 ALERT_EDIT = "alert.edit"
 """The rules."""
 ALERT_ACKNOWLEDGE = "alert.acknowledge"
 
-_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ, ALERT_READ})
+_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ, ALERT_READ, RECEIVER_READ})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
@@ -46,7 +49,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "admin": _VIEWER
     | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
     | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE}
-    | {ALERT_EDIT, ALERT_ACKNOWLEDGE},
+    | {ALERT_EDIT, ALERT_ACKNOWLEDGE, RECEIVER_EDIT},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

@@ -10,11 +10,14 @@ from argon2 import PasswordHasher
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
+from server.outbound.addresses import Policy, networks_of
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
+from server.service.deliveries import Deliveries
+from server.service.delivery_turns import DeliveryTurns
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
@@ -32,10 +35,12 @@ from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
 from server.service.quarantine import Quarantine
+from server.service.receivers import Receivers
 from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
+from server.service.sending import Sending
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
@@ -71,6 +76,9 @@ class Services:
     polls: Polls
     files: Files
     command_files: CommandFiles
+    receivers: Receivers
+    deliveries: Deliveries
+    delivery_turns: DeliveryTurns
     alerts: Alerts
 
 
@@ -89,6 +97,11 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
+    selections = Selections(db, audit)
+    policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
+    deliveries = Deliveries(db, audit, selections)
+    receivers = Receivers(db, audit, keys.seals, selections, policy)
+    sending = Sending(policy, config.pages_url, config.public_names[0])
     return Services(
         config=config,
         clock=clock,
@@ -102,7 +115,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         quarantine=quarantine,
         index=index,
         nodes=nodes,
-        selections=Selections(db, audit),
+        selections=selections,
         groups=Groups(db, audit),
         edits=NodeEdits(db, audit, index),
         presence=presence,
@@ -119,5 +132,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
-        alerts=Alerts(db, audit),
+        receivers=receivers,
+        deliveries=deliveries,
+        delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
+        alerts=Alerts(db, audit, deliveries.enqueue),
     )

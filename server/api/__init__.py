@@ -29,6 +29,7 @@ from server.api import (
     output,
     people,
     quarantine,
+    receivers,
     selectors,
     telemetry,
     waiting,
@@ -85,6 +86,7 @@ def routes(services: Services) -> list[BaseRoute]:
         health,
         fleet,
         telemetry,
+        receivers,
     )
     known = [route for noun in nouns for route in noun.routes(door, services)]
     known += description.routes(door, lambda: openapi.document(known))

@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, groups, nodes, orders, quarantine, run, sign, tasks, waiting
+from server.ctl import audit, commands, files, groups, nodes, orders, quarantine, receivers, run, sign, tasks, waiting
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -52,6 +52,8 @@ for _verb in (
     orders.log_level,
     orders.config,
     orders.diagnose,
+    receivers.receivers,
+    receivers.deliveries,
     audit.audit,
 ):
     cli.add_command(_verb)

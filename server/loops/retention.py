@@ -1,4 +1,4 @@
-"""Deletes samples, roll-ups, log lines, events, changes of state and answers past their time; drops hosts that ask no more; retires the long gone."""
+"""Deletes what is past its time: samples, roll-ups, log lines, events, changes of state, answers, deliveries; retires the long gone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ async def tick(services: Services, now: int) -> None:
         await services.metrics.forget_plugins(before)
     await services.reports.forget(before)
     await services.nodes.forget_states(before)
+    await services.deliveries.forget(now - config.deliveries_days * 86_400_000, now)
     await services.approvals.forget(now)
     await services.once.forget(now)
     await services.nodes.retire_long_gone(config.retire_after_days, now)

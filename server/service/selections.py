@@ -60,12 +60,16 @@ class Selections:
 
     async def read(self, text: str, field: str = "select") -> Read:
         """Raises BadSelector with the place and a suggestion: also for an empty text."""
-        try:
-            ast = bind(parse(text), await self.vocabulary())
-        except SelectorError as problem:
-            message = f"{field}: {problem}"
-            raise BadSelector(message, field=field, column=problem.column, length=problem.length) from problem
-        return Read(ast, to_sql(ast))
+        return _bound(text, await self.vocabulary(), field)
+
+    async def among(self, session: Session, selector: str, node_ids: list[str]) -> set[str]:
+        """Which of these nodes a selector means now, read in a running transaction. Raises BadSelector."""
+        tags = frozenset(row["name"] for row in await session.rows(self._q.tag_names))
+        fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await session.rows(self._q.fields)}
+        vocabulary = Vocabulary(tags, fields, tuple(names_of(await session.rows(self._q.groups))))
+        condition = _bound(selector, vocabulary, "selector").condition
+        rows = await session.rows(self._q.selected_among.narrowed(condition), condition.params | {"ids": node_ids})
+        return {row["id"] for row in rows}
 
     async def preview(self, text: str, language: str) -> Preview:
         """What a selector would choose now. Raises BadSelector."""
@@ -133,6 +137,14 @@ class Selections:
             await self._audit.record(session, caller, "filter.delete", f"filter {filter_id}", {}, now)
 
         await self._db.transaction(work)
+
+
+def _bound(text: str, vocabulary: Vocabulary, field: str) -> Read:
+    try:
+        ast = bind(parse(text), vocabulary)
+    except SelectorError as problem:
+        raise BadSelector(f"{field}: {problem}", field=field, column=problem.column, length=problem.length) from problem
+    return Read(ast, to_sql(ast))
 
 
 def names_of(rows: list[Row]) -> list[GroupName]:

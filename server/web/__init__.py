@@ -17,6 +17,7 @@ from server.web import (
     audit,
     commands,
     configuration,
+    deliveries,
     edits,
     enrolment,
     errors,
@@ -26,6 +27,7 @@ from server.web import (
     nodes,
     orders,
     quarantine,
+    receivers,
     run,
     sign_in,
     waiting,
@@ -65,6 +67,8 @@ def routes(services: Services) -> list[BaseRoute]:
         files,
         enrolment,
         audit,
+        receivers,
+        deliveries,
     )
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:

@@ -29,6 +29,7 @@ NAVIGATION = (
     ("/commands", "commands", words.N_("Commands"), auth.COMMAND_READ),
     ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
+    ("/receivers", "send", words.N_("Receivers"), auth.RECEIVER_READ),
     ("/audit", "audit", words.N_("Audit log"), auth.AUDIT_READ),
 )
 

@@ -114,7 +114,41 @@ THEMES = {"auto": N_("as the system"), "light": N_("light"), "dark": N_("dark")}
 INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python"), "powershell": N_("PowerShell")}
 LANES = {"urgent": N_("urgent"), "bulk": N_("bulk")}
 
+RECEIVER_KINDS = {
+    "webhook": N_("Webhook, signed"),
+    "alertmanager": N_("Alertmanager"),
+    "chat": N_("Chat"),
+    "mail": N_("Mail"),
+}
+RECEIVER_HEALTH = {
+    "fine": N_("takes messages"),
+    "failing": N_("takes nothing"),
+    "off": N_("switched off"),
+    "untried": N_("not tried yet"),
+}
+MAIL_SECURITY = {
+    "starttls": N_("STARTTLS"),
+    "tls": N_("TLS from the start"),
+    "none": N_("none: can be read on its way"),
+}
+DELIVERY_STATES = {"waiting": N_("waiting"), "sent": N_("sent"), "failed": N_("failed")}
+DELIVERY_SEVERITIES = {"info": N_("info"), "warning": N_("warning"), "critical": N_("critical")}
+DELIVERY_EVENTS = {
+    "opened": N_("opened"),
+    "acknowledged": N_("acknowledged"),
+    "resolved": N_("resolved"),
+    "reminded": N_("still open"),
+    "grouped": N_("many at once"),
+    "test": N_("Test"),
+}
+
 ACTIONS = {
+    "delivery.again": N_("sent a delivery again"),
+    "receiver.change": N_("changed a receiver"),
+    "receiver.delete": N_("deleted a receiver"),
+    "receiver.make": N_("made a receiver"),
+    "receiver.rotate": N_("made another signing secret"),
+    "receiver.test": N_("sent a test to a receiver"),
     "command.run": N_("ran a command"),
     "command.cancel": N_("canceled a command"),
     "file.create": N_("began to put a file in"),
@@ -166,6 +200,8 @@ NOTICES = {
     "split": N_("The node goes on. The other machine asks for approval within a minute of its next call."),
     "merged": N_("The node goes on with the hardware that you chose."),
     "saved": N_("Saved."),
+    "receiver-deleted": N_("The receiver is deleted. The log of its deliveries stays."),
+    "again": N_("It waits to be sent again, for another day."),
     "deleted": N_("The file is deleted."),
     "canceled": N_("The cancel request is on its way to the host."),
 }

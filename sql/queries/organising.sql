@@ -34,6 +34,9 @@ SELECT name, title, type, choices, version, updated_at, updated_by FROM node_fie
 SELECT n.id, n.name, n.state FROM nodes n JOIN node_facts f ON f.node_id = n.id
 WHERE (1 = 1 /* selected */) ORDER BY n.name, n.id LIMIT :limit;
 
+-- name: selected_among
+SELECT n.id FROM nodes n JOIN node_facts f ON f.node_id = n.id WHERE n.id IN (:ids*) AND (1 = 1 /* selected */);
+
 -- name: selected_states
 SELECT n.state, COUNT(*) AS total FROM nodes n JOIN node_facts f ON f.node_id = n.id
 WHERE (1 = 1 /* selected */) GROUP BY n.state;

@@ -37,6 +37,10 @@ VIEWERS = {
     ("GET", "/api/v1/groups/{id}"),
     ("GET", "/api/v1/fields"),
     ("GET", "/api/v1/nodes/{id}/notes"),
+    ("GET", "/api/v1/receivers"),
+    ("GET", "/api/v1/receivers/{id}"),
+    ("GET", "/api/v1/deliveries"),
+    ("GET", "/api/v1/deliveries/{id}"),
     ("GET", "/api/v1/commands"),
     ("GET", "/api/v1/commands/{id}"),
     ("GET", "/api/v1/commands/{id}/output"),
@@ -44,6 +48,12 @@ VIEWERS = {
 }
 
 ADMINS = {
+    ("POST", "/api/v1/receivers"),
+    ("PATCH", "/api/v1/receivers/{id}"),
+    ("DELETE", "/api/v1/receivers/{id}"),
+    ("POST", "/api/v1/receivers/{id}/rotate"),
+    ("POST", "/api/v1/receivers/{id}/test"),
+    ("POST", "/api/v1/deliveries/{id}/again"),
     ("GET", "/api/v1/waiting"),
     ("POST", "/api/v1/waiting/{id}/approve"),
     ("POST", "/api/v1/waiting/{id}/reject"),
