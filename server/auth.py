@@ -32,6 +32,7 @@ COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
 AUDIT_READ = "audit.read"
+WINDOW_EDIT = "window.edit"
 
 _VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ})
 
@@ -41,7 +42,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "viewer": _VIEWER,
     "admin": _VIEWER
     | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
-    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
+    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE, WINDOW_EDIT},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

@@ -18,6 +18,7 @@ from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
 from server.service.health import Health
+from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
@@ -32,6 +33,7 @@ from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
+from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
@@ -64,6 +66,8 @@ class Services:
     polls: Polls
     files: Files
     command_files: CommandFiles
+    windows: Windows
+    holding: Holding
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -77,7 +81,10 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
+    selections = Selections(db, audit)
+    windows = Windows(db, audit, selections)
+    holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
+    commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
     return Services(
@@ -91,7 +98,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         approvals=Approvals(db, audit, enrolment, nodes, config.approval),
         index=index,
         nodes=nodes,
-        selections=Selections(db, audit),
+        selections=selections,
         groups=Groups(db, audit),
         edits=NodeEdits(db, audit, index),
         presence=presence,
@@ -107,4 +114,6 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
+        windows=windows,
+        holding=holding,
     )

@@ -68,6 +68,7 @@ TABLES = [
     "node_notes",
     "saved_filters",
     "node_requests",
+    "maintenance_windows",
 ]
 
 

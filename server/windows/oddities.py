@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from server.windows.occurrences import FOLD, GAP, occurrences
@@ -32,7 +33,6 @@ def oddities(schedule: Schedule, zone: ZoneInfo, now: int) -> list[str]:
         found.append("it repeats without an end")
     if schedule.repeat == MONTHLY and schedule.day > 28:
         found.append(f"months without a day {schedule.day} are left out")
-    pairs = zip(ahead, ahead[1:], strict=False)
-    if schedule.repeat != ONCE and any(after.start < before.end for before, after in pairs):
+    if schedule.repeat != ONCE and any(after.start < before.end for before, after in pairwise(ahead)):
         found.append("one opening begins before the one before it has ended; together they are one long window")
     return found[:8]

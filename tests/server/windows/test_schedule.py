@@ -120,7 +120,7 @@ def test_one_that_was_ended_early_is_shut_from_then_on_and_opens_again_next_time
 def test_an_endless_rule_of_long_ago_is_not_counted_through() -> None:
     rule = read({"start": "2000-01-03T02:00", "minutes": 30, "repeat": WEEKLY, "weekdays": [0, 1, 2, 3, 4, 5, 6], "every": 3})
     found = opened(rule, "UTC", "2099-01-01T00:00", "2099-01-31T00:00")
-    weeks = {(datetime.fromisoformat(one.local) - datetime(2000, 1, 3)).days // 7 % 3 for one in found}
+    weeks = {(datetime.fromisoformat(one.local) - rule.first).days // 7 % 3 for one in found}
     assert weeks == {0}
     assert len(found) >= 7
 
@@ -219,7 +219,7 @@ def _days(since: int, until: int) -> list[date]:
 
 @st.composite
 def rules(draw: st.DrawFn) -> Schedule:
-    start = draw(st.datetimes(datetime(2024, 1, 1), datetime(2026, 12, 31))).replace(second=0, microsecond=0)
+    start = datetime.fromisoformat("2024-01-01T00:00") + timedelta(minutes=draw(st.integers(0, 3 * 365 * 24 * 60)))
     if draw(st.booleans()):
         start = start.replace(hour=draw(st.integers(0, 3)))
     made: dict[str, object] = {"start": start.isoformat(timespec="minutes"), "minutes": draw(st.integers(1, 600))}
