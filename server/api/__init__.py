@@ -29,6 +29,7 @@ from server.api import (
     selectors,
     telemetry,
     waiting,
+    windows,
 )
 from server.auth import PUBLIC, Caller
 from server.door import Door
@@ -52,7 +53,24 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
+    nouns = (
+        people,
+        nodes,
+        selectors,
+        groups,
+        edits,
+        waiting,
+        enrolment,
+        commands,
+        kinds,
+        output,
+        files,
+        audit,
+        health,
+        fleet,
+        telemetry,
+        windows,
+    )
     known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 

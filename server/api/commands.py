@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from host.wire.states import COMMAND_REASON
+from host.wire.states import COMMAND_REASON, QUEUED
 from server.answers import body, good
 from server.api.paging import listed, window
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
@@ -18,6 +18,7 @@ from server.db import Row
 from server.door import Door
 from server.errors import BadInput
 from server.service.contents import withheld
+from server.service.holding import WAITING_REASON, WAITS
 from server.services import Services
 
 _LISTED = (
@@ -34,6 +35,7 @@ _LISTED = (
     "finished_at",
     "exit_code",
     "exit_signal",
+    "opens_at",
     "stdout_bytes",
     "stderr_bytes",
     "cpu_ms",
@@ -51,6 +53,8 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     select: str | None = None
     type: str = "script"
     name: str = ""
+    wait_for_window: int = 0
+    """Seconds that it may wait for a maintenance window of its node; 0: it runs at once."""
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -58,7 +62,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         now = services.clock()
         wanted = await body(request, Wanted)
         nodes = await chosen(services, wanted.nodes, wanted.select)
-        done = await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now)
+        done = await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now, wait_s=wanted.wait_for_window)
         return good(now, done, 201)
 
     async def page(request: Request, caller: Caller) -> Response:
@@ -76,7 +80,10 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def one(request: Request, caller: Caller) -> Response:
         row = await services.commands.get(request.path_params["id"])
         result = None if row["result"] is None else json.loads(row["result"])
-        return good(services.clock(), _shown(row, _ONE) | {"content": _content(row), "result": result})
+        return good(
+            services.clock(),
+            _shown(row, _ONE) | {"content": _content(row), "result": result, "window": await services.holding.told(row, services.clock())},
+        )
 
     async def cancel(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -102,7 +109,9 @@ async def chosen(services: Services, nodes: list[str], select: str | None) -> li
 def _shown(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
     """Named fields only: the signed request itself must not leave the manager but for its node (S2)."""
     shown = {name: row[name] for name in names}
-    return shown | {"reason": row["reason"] or COMMAND_REASON[row["state"]], "truncated": bool(row["truncated"])}
+    waits = row["waits"] == WAITS and row["state"] == QUEUED
+    usual = WAITING_REASON if waits else COMMAND_REASON[row["state"]]
+    return shown | {"reason": row["reason"] or usual, "waits_for_window": waits, "truncated": bool(row["truncated"])}
 
 
 def _content(row: Row) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from server.wakeups import Wakeups, execution, node
 
 HOLD = "HOLD"
 NONE, WAITS, RELEASED = 0, 1, 2
+WAITING_REASON = "waits for a maintenance window"
 LEAST_S, MOST_S, USUAL_S = 60, 30 * 86_400, 7 * 86_400
 """How long a command may wait for a window: at least, at most, and where nothing is said."""
 

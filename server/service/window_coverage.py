@@ -150,13 +150,17 @@ class Coverage:
         members: dict[str, str] = {}
         problem = ""
         try:
-            condition: Condition = (await self._selections.read(window.selector)).condition
-            rows = await self._db.rows(self._q.members.narrowed(condition), condition.params)
-            members = {row["id"]: zone_for(window.zone, row["timezone"]) for row in rows}
+            members, _ = await self.meant(window)
         except BadSelector as wrong:
             problem = wrong.message
         self._members[key] = (now, members, problem)
         return members, problem
+
+    async def meant(self, window: Window) -> tuple[dict[str, str], list[str]]:
+        """Node id → zone, and the nodes' names, as it is now. Raises BadSelector."""
+        condition: Condition = (await self._selections.read(window.selector, "selector")).condition
+        rows = await self._db.rows(self._q.members.narrowed(condition), condition.params)
+        return {row["id"]: zone_for(window.zone, row["timezone"]) for row in rows}, [row["name"] for row in rows]
 
     async def openings_of(self, window: Window, since: int, until: int) -> list[Occurrence]:
         """Its openings by the clocks of all its nodes, each once."""

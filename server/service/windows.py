@@ -19,10 +19,11 @@ from server.service.audit import Audit
 from server.service.groups import check_version
 from server.service.selections import Selections
 from server.service.window_coverage import HORIZON_MS, Active, Coverage, Opening, Window, window_of
+from server.service.window_look import Look, Opened, calendar, look
 from server.windows import ONCE, Schedule, ScheduleError, read, written
 from server.windows.schedule import UTC, check_zone
 
-__all__ = ["Active", "Opening", "Wanted", "Window", "Windows"]
+__all__ = ["Active", "Look", "Opened", "Opening", "Wanted", "Window", "Windows"]
 
 MAX_WINDOWS = 500
 MAX_NAME, MAX_REASON = 120, 2_000
@@ -57,8 +58,7 @@ class Windows(Coverage):
     async def make(self, caller: Caller, wanted: Wanted, now: int) -> str:
         """A new window; its id. Raises BadInput naming the field, BadSelector, Conflict (too many)."""
         window_id = new_id(now)
-        start = Window(window_id, "", "", "", Schedule("", 0), UTC, True, True, True, 1, caller.name, now, caller.name, now)
-        made = await self.checked(start, replace(wanted, schedule=wanted.schedule or {}))
+        made = await self.draft(window_id, caller.name, wanted, now)
         if len(await self.every()) >= MAX_WINDOWS:
             raise Conflict(f"there are {MAX_WINDOWS} maintenance windows already; delete some")
 
@@ -68,6 +68,19 @@ class Windows(Coverage):
 
         await self._db.transaction(work)
         return window_id
+
+    async def draft(self, window_id: str, who: str, wanted: Wanted, now: int) -> Window:
+        """A new window as it would be. Raises as `make`."""
+        start = Window(window_id, "", "", "", Schedule("", 0), UTC, True, True, True, 1, who, now, who, now)
+        return await self.checked(start, replace(wanted, schedule=wanted.schedule or {}))
+
+    async def look(self, window: Window, now: int) -> Look:
+        """What it means: its next openings, what is odd about them, its nodes, what it overlaps with."""
+        return await look(self, window, now)
+
+    async def calendar(self, since: int, until: int, now: int) -> list[Opened]:
+        """Every opening of an enabled window in [since, until) UTC ms, the earliest first."""
+        return await calendar(self, await self.every(), since, until, now)
 
     async def change(self, caller: Caller, window_id: str, version: int, wanted: Wanted, now: int) -> int:
         """The new version. Commands that wait for it are let out by it no more until it was looked at again (holding.py).

@@ -85,9 +85,7 @@ async def test_each_host_goes_by_its_own_clock_and_by_utc_where_it_tells_no_zone
             lambda s, node=node, facts=facts: manager.services.nodes.update_facts(s, node.id, facts, "192.0.2.1", manager.time())  # type: ignore[misc]
         )
     schedule = {"start": "2027-03-01T02:00", "minutes": 60}
-    await manager.services.windows.make(
-        manager.admin, Wanted(name="night", selector="all", zone="host", schedule=schedule), manager.time()
-    )
+    await manager.services.windows.make(manager.admin, Wanted(name="night", selector="all", zone="host", schedule=schedule), manager.time())
     opened = await manager.services.windows.next_opening([node.id for node in nodes.values()], manager.time())
     hours = {name: wall(opened[node.id].starts_at) for name, node in nodes.items()}
     assert hours == {"cn": "2027-02-28T18:00", "us": "2027-03-01T07:00", "odd": "2027-03-01T02:00", "none": "2027-03-01T02:00"}
