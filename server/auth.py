@@ -39,6 +39,7 @@ ALERT_READ = "alert.read"
 ALERT_EDIT = "alert.edit"
 """The rules."""
 ALERT_ACKNOWLEDGE = "alert.acknowledge"
+WINDOW_EDIT = "window.edit"
 
 _VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ, ALERT_READ, RECEIVER_READ})
 
@@ -49,7 +50,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "admin": _VIEWER
     | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
     | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE}
-    | {ALERT_EDIT, ALERT_ACKNOWLEDGE, RECEIVER_EDIT},
+    | {ALERT_EDIT, ALERT_ACKNOWLEDGE, RECEIVER_EDIT, WINDOW_EDIT},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

@@ -22,6 +22,7 @@ from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
 from server.service.health import Health
+from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
@@ -41,6 +42,7 @@ from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
 from server.service.sending import Sending
+from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
@@ -80,6 +82,8 @@ class Services:
     deliveries: Deliveries
     delivery_turns: DeliveryTurns
     alerts: Alerts
+    windows: Windows
+    holding: Holding
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -94,7 +98,10 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
+    selections = Selections(db, audit)
+    windows = Windows(db, audit, selections)
+    holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
+    commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
     selections = Selections(db, audit)
@@ -136,4 +143,6 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         deliveries=deliveries,
         delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
         alerts=Alerts(db, audit, deliveries.enqueue),
+        windows=windows,
+        holding=holding,
     )

@@ -81,6 +81,7 @@ TABLES = [
     "alerts",
     "alert_events",
     "alert_storms",
+    "maintenance_windows",
 ]
 
 

@@ -33,6 +33,7 @@ from server.api import (
     selectors,
     telemetry,
     waiting,
+    windows,
 )
 from server.auth import PUBLIC, Caller
 from server.door import Door
@@ -87,6 +88,7 @@ def routes(services: Services) -> list[BaseRoute]:
         fleet,
         telemetry,
         receivers,
+        windows,
     )
     known = [route for noun in nouns for route in noun.routes(door, services)]
     known += description.routes(door, lambda: openapi.document(known))

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from host.wire.states import COMMAND, COMMAND_REASON
-from server.answers import good
+from host.wire.states import COMMAND, COMMAND_REASON, QUEUED
+from server.answers import body, good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.once import created
+from server.api.paging import listed
 from server.api.parameters import Paged, one_of
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Along, Row
@@ -22,6 +23,7 @@ from server.door import Door
 from server.errors import BadInput
 from server.service.commands import Submitted
 from server.service.contents import withheld
+from server.service.holding import WAITING_REASON, WAITS
 from server.services import Services
 
 _LISTED = (
@@ -38,6 +40,7 @@ _LISTED = (
     "finished_at",
     "exit_code",
     "exit_signal",
+    "opens_at",
     "stdout_bytes",
     "stderr_bytes",
     "cpu_ms",
@@ -59,6 +62,8 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     select: str | None = None
     type: str = "script"
     name: str = ""
+    wait_for_window: int = 0
+    """Seconds that it may wait for a maintenance window of its node; 0: it runs at once."""
 
 
 class CommandList(Paged, frozen=True, kw_only=True):
@@ -117,7 +122,9 @@ def routes(door: Door, services: Services) -> list[Route]:
 
         async def submit(along: Along[Submitted] | None) -> Submitted:
             nodes = await chosen(services, wanted.nodes, wanted.select)
-            return await services.commands.run(caller, nodes, wanted.type, wanted.content, wanted.name, now, along)
+            return await services.commands.run(
+                caller, nodes, wanted.type, wanted.content, wanted.name, now, along, wait_s=wanted.wait_for_window
+            )
 
         return await created(services, request, caller, now, Submitted, submit)
 
@@ -136,7 +143,10 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def one(request: Request, caller: Caller) -> Response:
         row = await services.commands.get(request.path_params["id"])
         result = None if row["result"] is None else json.loads(row["result"])
-        return good(services.clock(), _shown(row, _ONE) | {"content": _content(row), "result": result})
+        return good(
+            services.clock(),
+            _shown(row, _ONE) | {"content": _content(row), "result": result, "window": await services.holding.told(row, services.clock())},
+        )
 
     async def cancel(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -170,7 +180,9 @@ async def chosen(services: Services, nodes: list[str], select: str | None) -> li
 def _shown(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
     """Named fields only: the signed request itself must not leave the manager but for its node (S2)."""
     shown = {name: row[name] for name in names}
-    return shown | {"reason": row["reason"] or COMMAND_REASON[row["state"]], "truncated": bool(row["truncated"])}
+    waits = row["waits"] == WAITS and row["state"] == QUEUED
+    usual = WAITING_REASON if waits else COMMAND_REASON[row["state"]]
+    return shown | {"reason": row["reason"] or usual, "waits_for_window": waits, "truncated": bool(row["truncated"])}
 
 
 def _content(row: Row) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,14 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import RETIRED
-from server.answers import good
+from server.answers import body, good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
 from server.api.once import created
+from server.api.paging import listed
+from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
 from server.service.rollups import COARSE, FINE
+from server.service.windows import Active
 from server.services import Services
 
 MINUTE_MS = 60_000
@@ -64,7 +68,9 @@ def routes(door: Door, services: Services) -> list[Route]:
             offset=wanted.offset,
             selected=read.condition if read else None,
         )
-        return good(services.clock(), listed(wanted, [_listed(row) for row in found.rows], found.total))
+        now = services.clock()
+        active = await services.windows.active([row["id"] for row in found.rows], now)
+        return good(now, listed(wanted, [_listed(row, active) for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
@@ -74,6 +80,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         groups = (await services.groups.of_nodes([node_id])).get(node_id, [])
         data |= {"groups": {row["kind"]: {"id": row["id"], "name": row["name"]} for row in groups}}
         data |= {"fields": (await services.edits.values_of([node_id])).get(node_id, {})}
+        data |= {"maintenance": maintenance((await services.windows.active([node_id], now)).get(node_id))}
         return good(now, data)
 
     async def retire(request: Request, caller: Caller) -> Response:
@@ -161,5 +168,6 @@ def _daemon(row: Row) -> dict[str, Any]:
     return {"health": health, "configuration": told if row["configuration_hash"] else None}
 
 
-def _listed(row: Row) -> dict[str, Any]:
-    return {name: row[name] for name in _LISTED} | {"os": row["facts"].os, "arch": row["facts"].arch}
+def _listed(row: Row, active: Mapping[str, Active]) -> dict[str, Any]:
+    more = {"os": row["facts"].os, "arch": row["facts"].arch, "maintenance": maintenance(active.get(row["id"]))}
+    return {name: row[name] for name in _LISTED} | more

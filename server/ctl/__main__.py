@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, groups, nodes, orders, quarantine, receivers, run, sign, tasks, waiting
+from server.ctl import audit, commands, files, groups, nodes, orders, quarantine, receivers, run, sign, tasks, waiting, windows
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -32,6 +32,7 @@ for _verb in (
     groups.tag,
     groups.field,
     groups.note,
+    windows.windows,
     waiting.waiting,
     waiting.approve,
     waiting.reject,

@@ -1,6 +1,6 @@
 -- name: insert_facts
-INSERT INTO node_facts (node_id, id_text, name, hostname, os, kernel, arch, version, cpu_count, memory)
-VALUES (:node_id, :id_text, :name, :hostname, :os, :kernel, :arch, :version, :cpu_count, :memory);
+INSERT INTO node_facts (node_id, id_text, name, hostname, os, kernel, arch, version, cpu_count, memory, timezone)
+VALUES (:node_id, :id_text, :name, :hostname, :os, :kernel, :arch, :version, :cpu_count, :memory, :timezone);
 
 -- name: delete_facts
 DELETE FROM node_facts WHERE node_id = :node_id;
