@@ -6,16 +6,15 @@ import json
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import COMMAND, COMMAND_REASON, QUEUED
-from server.answers import body, good
+from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.once import created
-from server.api.paging import listed
 from server.api.parameters import Paged, one_of
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Along, Row
@@ -72,6 +71,20 @@ class CommandList(Paged, frozen=True, kw_only=True):
     state: Annotated[str, one_of(*COMMAND)] = ""
 
 
+class HeldFor(Answer):
+    """The window that a command waits, or waited, for; `why` none is in sight. `start_by`: later it would not fit in. `local`: `opens_at`
+    on the clocks of `zone`."""
+
+    waits: bool
+    id: str
+    name: str
+    opens_at: int | None
+    start_by: int | None
+    zone: str
+    why: str
+    local: str | UnsetType = UNSET
+
+
 class CommandRow(Answer):
     """`reason` says in words why it is in its state. Sizes in bytes, `cpu_ms` and `memory_bytes` where the agent told."""
 
@@ -92,6 +105,8 @@ class CommandRow(Answer):
     stdout_bytes: int
     stderr_bytes: int
     truncated: bool
+    waits_for_window: bool
+    opens_at: int | None
     cpu_ms: int | None
     memory_bytes: int | None
 
@@ -107,6 +122,8 @@ class Command(CommandRow):
     target_id: str | None
     expires_at: int
     created_by: str
+    request_id: str
+    window: HeldFor | None
     content: dict[str, Any] | None
     result: Any
 

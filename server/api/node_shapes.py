@@ -38,6 +38,7 @@ class ListedNode(Answer):
     agent_version: str | None
     os: str
     arch: str
+    maintenance: InWindow | None
 
 
 class Agent(Answer):
@@ -52,6 +53,16 @@ class Agent(Answer):
     memory_usage: int | None
     restarts: int
     updated_at: int
+
+
+class InWindow(Answer):
+    """The maintenance window that the node is in now."""
+
+    window_id: str
+    name: str
+    ends_at: int
+    silence_alerts: bool
+    opens_for_commands: bool
 
 
 class Picture(Answer):
@@ -97,6 +108,7 @@ class Node(Answer):
     agent: Agent
     groups: dict[str, GroupName]
     fields: dict[str, str]
+    maintenance: InWindow | None
 
 
 class NodeState(Answer):

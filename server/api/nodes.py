@@ -11,11 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import RETIRED
-from server.answers import body, good
+from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
 from server.api.once import created
-from server.api.paging import listed
 from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
+from server.answers import good
+from server.api.calls import Answer, Call, body
+from server.api.node_shapes import NodeState
 from server.auth import NODE_APPROVE, NODE_READ, Caller
 from server.door import Door
 from server.services import Services
@@ -27,6 +31,15 @@ class Merge(msgspec.Struct, forbid_unknown_fields=True):
     since: int | None = None
 
 
+class Machines(Answer):
+    """The machines that call as one node; `since` goes into split and merge."""
+
+    state: str
+    since: int
+    items: list[dict[str, Any]]
+    total: int
+
+
 def routes(door: Door, services: Services) -> list[Route]:
     async def machines(request: Request, caller: Caller) -> Response:
         node_id = request.path_params["id"]
@@ -44,7 +57,19 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, {"state": "offline"})
 
     return [
-        door.route("/api/v1/nodes/{id}/machines", machines, NODE_READ),
-        door.route("/api/v1/nodes/{id}/split", split, NODE_APPROVE, ("POST",)),
-        door.route("/api/v1/nodes/{id}/merge", merge, NODE_APPROVE, ("POST",)),
+        door.route("/api/v1/nodes/{id}/machines", machines, NODE_READ, call=Call("The machines that call as this node", answer=Machines)),
+        door.route(
+            "/api/v1/nodes/{id}/split",
+            split,
+            NODE_APPROVE,
+            ("POST",),
+            Call("One machine stays this node, the others enrol anew", body=Split, answer=NodeState),
+        ),
+        door.route(
+            "/api/v1/nodes/{id}/merge",
+            merge,
+            NODE_APPROVE,
+            ("POST",),
+            Call("It is one machine with other hardware", body=Merge, answer=NodeState),
+        ),
     ]

@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
-from server.api.paging import listed, window
+from server.answers import good
+from server.api.calls import Call, Listed, body, listed, query
+from server.api.groups import Version
+from server.api.parameters import Paged
 from server.api.versions import version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
@@ -18,7 +20,7 @@ from server.service.receivers import Change
 from server.services import Services
 
 
-class New(msgspec.Struct, forbid_unknown_fields=True):
+class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
     """`kind`: webhook, alertmanager, chat or mail. `events`: the kinds of event it is told of, all unless given."""
 
     kind: str
@@ -31,7 +33,7 @@ class New(msgspec.Struct, forbid_unknown_fields=True):
     secrets: dict[str, str] = {}
 
 
-class Changed(msgspec.Struct, forbid_unknown_fields=True):
+class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays as it is; an empty secret is taken away."""
 
     name: str | None = None
@@ -41,6 +43,14 @@ class Changed(msgspec.Struct, forbid_unknown_fields=True):
     events: list[str] | None = None
     settings: dict[str, Any] = {}
     secrets: dict[str, str] = {}
+
+
+class DeliveryList(Paged, frozen=True, kw_only=True):
+    """With `alert` of that alert, and nothing else narrows it down."""
+
+    alert: str = ""
+    receiver: str = ""
+    state: str = ""
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -57,12 +67,12 @@ def routes(door: Door, services: Services) -> list[Route]:
         return response
 
     async def make(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, New)
+        now, wanted = services.clock(), await body(request, NewReceiver)
         receiver_id, secret = await receivers.make(caller, wanted.kind, _change(wanted), now)
         return good(now, {"id": receiver_id, "version": 1, "secret": secret or None}, 201)
 
     async def change(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, Changed)
+        now, wanted = services.clock(), await body(request, ReceiverChange)
         return good(now, {"version": await receivers.change(caller, request.path_params["id"], version_of(request), _change(wanted), now)})
 
     async def delete(request: Request, caller: Caller) -> Response:
@@ -81,11 +91,11 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), {"delivery_id": delivery_id, "took_ms": took_ms, **told})
 
     async def log(request: Request, caller: Caller) -> Response:
-        wanted, query = window(request), request.query_params
-        if alert := query.get("alert", ""):
-            page = await deliveries.of_alert(alert, wanted.size, wanted.offset)
+        wanted = query(request, DeliveryList)
+        if wanted.alert:
+            page = await deliveries.of_alert(wanted.alert, wanted.size, wanted.offset)
         else:
-            page = await deliveries.page(query.get("receiver", ""), query.get("state", ""), wanted.size, wanted.offset)
+            page = await deliveries.page(wanted.receiver, wanted.state, wanted.size, wanted.offset)
         return good(services.clock(), listed(wanted, page.rows, page.total))
 
     async def delivery(request: Request, caller: Caller) -> Response:
@@ -97,20 +107,46 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
-        door.route("/api/v1/receivers", show_all, RECEIVER_READ),
-        door.route("/api/v1/receivers", make, RECEIVER_EDIT, ("POST",)),
-        door.route("/api/v1/receivers/{id}", one, RECEIVER_READ),
-        door.route("/api/v1/receivers/{id}", change, RECEIVER_EDIT, ("PATCH",)),
-        door.route("/api/v1/receivers/{id}", delete, RECEIVER_EDIT, ("DELETE",)),
-        door.route("/api/v1/receivers/{id}/rotate", rotate, RECEIVER_EDIT, ("POST",)),
-        door.route("/api/v1/receivers/{id}/test", test, RECEIVER_EDIT, ("POST",)),
-        door.route("/api/v1/deliveries", log, RECEIVER_READ),
-        door.route("/api/v1/deliveries/{id}", delivery, RECEIVER_READ),
-        door.route("/api/v1/deliveries/{id}/again", again, RECEIVER_EDIT, ("POST",)),
+        door.route("/api/v1/receivers", show_all, RECEIVER_READ, call=Call("All receivers", answer=dict[str, Any])),
+        door.route(
+            "/api/v1/receivers",
+            make,
+            RECEIVER_EDIT,
+            ("POST",),
+            Call("Make a receiver", body=NewReceiver, answer=dict[str, Any], status=201),
+        ),
+        door.route("/api/v1/receivers/{id}", one, RECEIVER_READ, call=Call("One receiver", answer=dict[str, Any], etag=True)),
+        door.route(
+            "/api/v1/receivers/{id}",
+            change,
+            RECEIVER_EDIT,
+            ("PATCH",),
+            Call("Change a receiver", body=ReceiverChange, answer=Version, versioned=True),
+        ),
+        door.route("/api/v1/receivers/{id}", delete, RECEIVER_EDIT, ("DELETE",), Call("Delete a receiver", versioned=True)),
+        door.route(
+            "/api/v1/receivers/{id}/rotate",
+            rotate,
+            RECEIVER_EDIT,
+            ("POST",),
+            Call("Give a webhook a new secret; both count for a day", answer=dict[str, Any], versioned=True),
+        ),
+        door.route(
+            "/api/v1/receivers/{id}/test",
+            test,
+            RECEIVER_EDIT,
+            ("POST",),
+            Call("Send a test, and wait for the answer", answer=dict[str, Any]),
+        ),
+        door.route(
+            "/api/v1/deliveries", log, RECEIVER_READ, call=Call("What was told to whom", query=DeliveryList, answer=Listed[dict[str, Any]])
+        ),
+        door.route("/api/v1/deliveries/{id}", delivery, RECEIVER_READ, call=Call("One delivery with its attempts", answer=dict[str, Any])),
+        door.route("/api/v1/deliveries/{id}/again", again, RECEIVER_EDIT, ("POST",), Call("Send again what has failed")),
     ]
 
 
-def _change(wanted: New | Changed) -> Change:
+def _change(wanted: NewReceiver | ReceiverChange) -> Change:
     values = msgspec.structs.asdict(wanted)
     values.pop("kind", None)
     return Change(**values)

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
-from server.api.paging import MAX_TIME, whole
+from server.answers import good
+from server.api.calls import Call, body, query
+from server.api.groups import Version
+from server.api.parameters import MAX_TIME, Query, Time
 from server.api.versions import version_of
 from server.auth import NODE_READ, WINDOW_EDIT, Caller
 from server.door import Door
@@ -43,6 +45,13 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
+class Range(Query, frozen=True, kw_only=True):
+    """Of the openings that are told: by default the next 30 days."""
+
+    since: Time | None = None
+    until: Time | None = None
+
+
 class Skipped(msgspec.Struct, forbid_unknown_fields=True):
     """`date` of an opening's start, in the window's zone."""
 
@@ -54,8 +63,9 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def page(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        since = whole(request, "since", now, 0, MAX_TIME)
-        until = whole(request, "until", min(since + RANGE_MS, MAX_TIME), 0, MAX_TIME)
+        asked = query(request, Range)
+        since = now if asked.since is None else asked.since
+        until = min(since + RANGE_MS, MAX_TIME) if asked.until is None else asked.until
         if not since < until <= since + MAX_RANGE_MS:
             raise BadInput(f"until: after since, by {MAX_RANGE_MS // DAY_MS} days at most", field="until")
         opened = await windows.calendar(since, until, now)
@@ -99,14 +109,18 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, {"version": await windows.skip(caller, request.path_params["id"], wanted.date, now)})
 
     return [
-        door.route("/api/v1/windows", page, NODE_READ),
-        door.route("/api/v1/windows", make, WINDOW_EDIT, ("POST",)),
-        door.route("/api/v1/windows/preview", preview, NODE_READ, ("POST",)),
-        door.route("/api/v1/windows/{id}", one, NODE_READ),
-        door.route("/api/v1/windows/{id}", change, WINDOW_EDIT, ("PATCH",)),
-        door.route("/api/v1/windows/{id}", delete, WINDOW_EDIT, ("DELETE",)),
-        door.route("/api/v1/windows/{id}/end", end, WINDOW_EDIT, ("POST",)),
-        door.route("/api/v1/windows/{id}/skip", skip, WINDOW_EDIT, ("POST",)),
+        door.route("/api/v1/windows", page, NODE_READ, call=Call("All windows with their openings", query=Range, answer=dict[str, Any])),
+        door.route("/api/v1/windows", make, WINDOW_EDIT, ("POST",), Call("Make a window", body=Change, answer=dict[str, Any], status=201)),
+        door.route(
+            "/api/v1/windows/preview", preview, NODE_READ, ("POST",), Call("What a window would be", body=Change, answer=dict[str, Any])
+        ),
+        door.route("/api/v1/windows/{id}", one, NODE_READ, call=Call("One window", answer=dict[str, Any], etag=True)),
+        door.route(
+            "/api/v1/windows/{id}", change, WINDOW_EDIT, ("PATCH",), Call("Change a window", body=Change, answer=Version, versioned=True)
+        ),
+        door.route("/api/v1/windows/{id}", delete, WINDOW_EDIT, ("DELETE",), Call("Delete a window", versioned=True)),
+        door.route("/api/v1/windows/{id}/end", end, WINDOW_EDIT, ("POST",), Call("End it now, if it is open", answer=Version)),
+        door.route("/api/v1/windows/{id}/skip", skip, WINDOW_EDIT, ("POST",), Call("Skip one opening", body=Skipped, answer=Version)),
     ]
 
 

@@ -96,7 +96,7 @@ def make(
     schedule: dict[str, Any] = {"start": start, "minutes": -(-length // 60)}
     if every:
         schedule |= {"repeat": f"{every}ly", "every": interval, "until": until, "count": count, **_days(every, days)}
-    body = {"name": name, "selector": selector, "zone": zone, "reason": reason, "schedule": schedule}
+    body: dict[str, Any] = {"name": name, "selector": selector, "zone": zone, "reason": reason, "schedule": schedule}
     body |= {"silence_alerts": not alerts, "opens_for_commands": commands}
     client = connect()
     seen = client.post("/api/v1/windows/preview", body)

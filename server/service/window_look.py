@@ -81,7 +81,7 @@ async def calendar(coverage: Coverage, windows: Sequence[Window], since: int, un
 async def _overlaps(coverage: Coverage, window: Window, members: dict[str, str], now: int) -> list[str]:
     """Names of other windows that are open at the same time for some of the same nodes, within the next 60 days."""
     mine = {zone: list(occurrences(window.schedule, place(zone), now, now + OVERLAP_MS)) for zone in set(members.values())}
-    found = []
+    found: list[str] = []
     for other in await coverage.every():
         if other.id == window.id or not other.enabled or len(found) >= NEXT:
             continue
