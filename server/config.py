@@ -68,6 +68,16 @@ class Config:
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10
     """Connections to MySQL kept open (requirements 5.2.3)."""
+    alert_flapping_opens: int = 5
+    """An alert that opens more often than that within `alert_flapping_minutes` is flapping: it then stays open until it calms."""
+    alert_flapping_minutes: int = 60
+    """The minutes in which its openings are counted, and how long it must be good to be calm."""
+    alert_storm_nodes: int = 10
+    """More nodes than that opening the same rule within a minute are told of together."""
+    alert_remind_hours: int = 24
+    """An open alert that nobody acknowledged is told of again after so many hours; 0: never."""
+    alert_days: int = 365
+    """How long resolved alerts are kept: a year, to see the last one's season."""
     metrics_access: str = "token"
     """Who may read `/metrics`: `token`, or `loopback`: also whoever asks from this machine, past any proxy, without one."""
     log_level: str = "info"
@@ -131,6 +141,10 @@ def _check(config: Config) -> None:
         "rollup_hour_days",
         "pool_open",
         "pool_idle",
+        "alert_flapping_opens",
+        "alert_flapping_minutes",
+        "alert_storm_nodes",
+        "alert_days",
         *_FILE_LIMITS,
     ):
         if getattr(config, name) < 1:

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
+from server.alerting.states import Limits
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
+from server.service.alert_commands import AlertCommands
+from server.service.alert_outcomes import Outcomes
+from server.service.alert_readings import Readings
+from server.service.alert_rules import AlertRules
+from server.service.alert_watch import AlertWatch
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.audit import Audit
@@ -66,6 +72,9 @@ class Services:
     files: Files
     command_files: CommandFiles
     alerts: Alerts
+    alert_rules: AlertRules
+    alert_watch: AlertWatch
+    alert_commands: AlertCommands
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -82,18 +91,23 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
+    people = People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher())
+    selections, readings, alerts = Selections(db, audit), Readings(db), Alerts(db, audit)
+    alert_rules = AlertRules(db, audit, keys.seals, alerts, selections, kinds, readings)
+    outcomes = Outcomes(db, alerts, config.alert_storm_nodes, config.alert_remind_hours * 3_600_000)
+    flapping = Limits(config.alert_flapping_opens, config.alert_flapping_minutes * 60_000)
     return Services(
         config=config,
         clock=clock,
         keys=keys,
         wakeups=wakeups,
         audit=audit,
-        people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
+        people=people,
         enrolment=enrolment,
         approvals=Approvals(db, audit, enrolment, nodes, config.approval),
         index=index,
         nodes=nodes,
-        selections=Selections(db, audit),
+        selections=selections,
         groups=Groups(db, audit),
         edits=NodeEdits(db, audit, index),
         presence=presence,
@@ -109,5 +123,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
-        alerts=Alerts(db, audit),
+        alerts=alerts,
+        alert_rules=alert_rules,
+        alert_watch=AlertWatch(db, selections, readings, outcomes, flapping),
+        alert_commands=AlertCommands(db, audit, alert_rules, commands, people),
     )

@@ -8,12 +8,12 @@ import random
 import time
 from types import ModuleType
 
-from server.loops import checkpoint, commands, files, presence, retention, rollups, wakes
+from server.loops import alerts, checkpoint, commands, files, presence, retention, rollups, wakes
 from server.services import Services
 
 log = logging.getLogger("server.loops")
 
-LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, rollups, retention, files)
+LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, rollups, retention, files, alerts)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:

@@ -58,10 +58,10 @@ class Selections:
         fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await self._db.rows(self._q.fields)}
         return Vocabulary(tags, fields, tuple(names_of(await self._db.rows(self._q.groups))))
 
-    async def read(self, text: str, field: str = "select") -> Read:
-        """Raises BadSelector with the place and a suggestion: also for an empty text."""
+    async def read(self, text: str, field: str = "select", vocabulary: Vocabulary | None = None) -> Read:
+        """Raises BadSelector with the place and a suggestion: also for an empty text. `vocabulary` for who reads many at once."""
         try:
-            ast = bind(parse(text), await self.vocabulary())
+            ast = bind(parse(text), vocabulary or await self.vocabulary())
         except SelectorError as problem:
             message = f"{field}: {problem}"
             raise BadSelector(message, field=field, column=problem.column, length=problem.length) from problem
@@ -99,6 +99,10 @@ class Selections:
         if not rows or len(rows) > MOST:
             raise BadInput(f"select: {'more than 5000 nodes match' if rows else 'no node matches'}", field="select")
         return [row["id"] for row in rows]
+
+    async def rows_of(self, read: Read, limit: int) -> list[Row]:
+        """The nodes that are meant now, by name: `id`, `name`, `state`; at most `limit`."""
+        return await self._db.rows(self._q.selected.narrowed(read.condition), read.condition.params | {"limit": limit})
 
     async def filters(self) -> list[Row]:
         """Saved filters by name: `id`, `name`, `selector`, `author`, `created_at`. They are everybody's."""
