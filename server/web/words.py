@@ -106,6 +106,11 @@ INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python"), "powershell": N_("
 LANES = {"urgent": N_("urgent"), "bulk": N_("bulk")}
 
 ACTIONS = {
+    "alert.acknowledge": N_("acknowledged alerts"),
+    "alert.command": N_("an alert started a command, or could not"),
+    "alert.rule.change": N_("changed an alert rule"),
+    "alert.rule.delete": N_("deleted an alert rule"),
+    "alert.rule.make": N_("made an alert rule"),
     "command.run": N_("ran a command"),
     "command.cancel": N_("canceled a command"),
     "file.create": N_("began to put a file in"),
