@@ -11,6 +11,7 @@ from server.config import Config
 from server.db import Db
 from server.keys import Keys
 from server.service.approvals import Approvals
+from server.service.attention import Attention
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
@@ -19,12 +20,14 @@ from server.service.files import Files
 from server.service.groups import Groups
 from server.service.health import Health
 from server.service.kinds import Kinds
+from server.service.logs import Logs
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
 from server.service.orders import Orders
 from server.service.output import Output
+from server.service.overview import Overviews
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
@@ -64,6 +67,9 @@ class Services:
     polls: Polls
     files: Files
     command_files: CommandFiles
+    logs: Logs
+    attention: Attention
+    overviews: Overviews
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -80,6 +86,9 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
+    rollups, telemetry = Rollups(db), Telemetry()
+    reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
+    attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
     return Services(
         config=config,
         clock=clock,
@@ -100,11 +109,14 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        rollups=Rollups(db),
+        rollups=rollups,
         health=Health(db),
-        telemetry=Telemetry(),
-        reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
+        telemetry=telemetry,
+        reports=reports,
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
+        logs=Logs(db),
+        attention=attention,
+        overviews=Overviews(db, nodes, attention),
     )

@@ -25,6 +25,7 @@ from server.api import (
     kinds,
     nodes,
     output,
+    overview,
     people,
     selectors,
     telemetry,
@@ -52,7 +53,24 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
+    nouns = (
+        people,
+        overview,
+        nodes,
+        selectors,
+        groups,
+        edits,
+        waiting,
+        enrolment,
+        commands,
+        kinds,
+        output,
+        files,
+        audit,
+        health,
+        fleet,
+        telemetry,
+    )
     known = [route for noun in nouns for route in noun.routes(door, services)]
     return [*known, *_others(door, known, refuse)]
 

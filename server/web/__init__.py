@@ -25,6 +25,7 @@ from server.web import (
     node,
     nodes,
     orders,
+    overview,
     run,
     sign_in,
     waiting,
@@ -48,7 +49,7 @@ def routes(services: Services) -> list[BaseRoute]:
         return errors.refuse(pages, request, problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (sign_in, account, nodes, groups, edits, waiting, node, configuration, orders, run, commands, files, enrolment, audit)
+    nouns = (sign_in, overview, account, nodes, groups, edits, waiting, node, configuration, orders, run, commands, files, enrolment, audit)
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)

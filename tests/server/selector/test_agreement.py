@@ -38,7 +38,9 @@ async def store(manager: Manager, nodes: list[NodeView]) -> list[NodeView]:
             await session.execute(manager.db.q.nodes.insert, row)
             await manager.services.index.tell(session, row)
             await session.execute(manager.db.q.reports.new_agent, {"node_id": row["id"]})
-            await session.raw_statement(f"UPDATE agents SET state = '{facts['agent']}' WHERE node_id = '{row['id']}'")
+            await session.raw_statement(
+                f"UPDATE agents SET state = '{facts['agent']}', version = '{facts['agent_version']}' WHERE node_id = '{row['id']}'"
+            )
             for group in GROUPS:
                 if group.id in node.groups:
                     await session.raw_statement(f"INSERT INTO node_group_members VALUES ('{row['id']}', '{group.kind}', '{group.id}')")
