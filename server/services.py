@@ -10,31 +10,42 @@ from argon2 import PasswordHasher
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
+from server.outbound.addresses import Policy, networks_of
+from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.attention import Attention
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
+from server.service.deliveries import Deliveries
+from server.service.delivery_turns import DeliveryTurns
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
 from server.service.health import Health
+from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.logs import Logs
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
+from server.service.once import Once
 from server.service.orders import Orders
 from server.service.output import Output
 from server.service.overview import Overviews
+from server.service.partitions import Partitions
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
+from server.service.quarantine import Quarantine
+from server.service.receivers import Receivers
 from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
+from server.service.sending import Sending
+from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
@@ -46,9 +57,11 @@ class Services:
     keys: Keys
     wakeups: Wakeups
     audit: Audit
+    once: Once
     people: People
     enrolment: Enrolment
     approvals: Approvals
+    quarantine: Quarantine
     index: NodeIndex
     nodes: Nodes
     selections: Selections
@@ -61,6 +74,7 @@ class Services:
     output: Output
     metrics: Metrics
     rollups: Rollups
+    partitions: Partitions
     health: Health
     telemetry: Telemetry
     reports: Reports
@@ -70,6 +84,12 @@ class Services:
     logs: Logs
     attention: Attention
     overviews: Overviews
+    receivers: Receivers
+    deliveries: Deliveries
+    delivery_turns: DeliveryTurns
+    alerts: Alerts
+    windows: Windows
+    holding: Holding
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -78,29 +98,40 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
     index = NodeIndex(db)
     nodes = Nodes(db, audit, wakeups, index)
-    enrolment = Enrolment(db, audit, keys, index, config.certificate_days)
+    quarantine = Quarantine(db, audit, nodes, wakeups)
+    enrolment = Enrolment(db, audit, keys, index, quarantine, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
+    selections = Selections(db, audit)
+    windows = Windows(db, audit, selections)
+    holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
+    commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
     rollups, telemetry = Rollups(db), Telemetry()
     reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
     attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
+    policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
+    deliveries = Deliveries(db, audit, selections)
+    receivers = Receivers(db, audit, keys.seals, selections, policy)
+    alerts = Alerts(db, audit, deliveries.enqueue)
+    sending = Sending(policy, config.pages_url, config.public_names[0])
     return Services(
         config=config,
         clock=clock,
         keys=keys,
         wakeups=wakeups,
         audit=audit,
+        once=Once(db, keys.seals),
         people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
         enrolment=enrolment,
-        approvals=Approvals(db, audit, enrolment, nodes, config.approval),
+        approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
+        quarantine=quarantine,
         index=index,
         nodes=nodes,
-        selections=Selections(db, audit),
+        selections=selections,
         groups=Groups(db, audit),
         edits=NodeEdits(db, audit, index),
         presence=presence,
@@ -110,6 +141,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         output=output,
         metrics=metrics,
         rollups=rollups,
+        partitions=Partitions(db),
         health=Health(db),
         telemetry=telemetry,
         reports=reports,
@@ -118,5 +150,11 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         command_files=command_files,
         logs=Logs(db),
         attention=attention,
-        overviews=Overviews(db, nodes, attention),
+        overviews=Overviews(db, nodes, alerts, attention),
+        receivers=receivers,
+        deliveries=deliveries,
+        delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
+        alerts=alerts,
+        windows=windows,
+        holding=holding,
     )

@@ -16,10 +16,10 @@ from server.ctl import follow, names, results, show
 from server.ctl.client import Client
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Problem, Usage
-from server.ctl.run import announce, wait_for
+from server.ctl.run import IN_WINDOW, announce, said_windows, wait_for
 
 MAX_BYTES = 2 * 1024 * 1024
-_TAKEN = ("json", "no-wait", "title", "set", "set-file", "help")
+_TAKEN = ("json", "no-wait", "title", "in-window", "set", "set-file", "help")
 """Options of every kind: a field of such a name is set by --set."""
 
 
@@ -89,14 +89,17 @@ def _verb(schema: dict[str, Any]) -> click.Command:
         click.Option(["--set", "sets"], multiple=True, metavar="FIELD=VALUE", help="Set any field; VALUE is JSON where it is JSON."),
         click.Option(["--set-file", "set_files"], multiple=True, metavar="FIELD=FILE|-", help=_secret_help(fields)),
         click.Option(["--title", "task_name"], default="", help="How to find it again in the history."),
+        click.Option(["--in-window"], type=Duration(), default=0, is_flag=False, flag_value="7d", metavar="[7d]", help=IN_WINDOW),
         click.Option(["--no-wait"], is_flag=True, help="Print the command's id, or each with its node, and leave them to run."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the API's data instead of text."),
     ]
 
-    def go(nodes: tuple[str, ...], sets: Any, set_files: Any, task_name: str, no_wait: bool, as_json: bool, **given: Any) -> int:
+    def go(
+        nodes: tuple[str, ...], sets: Any, set_files: Any, task_name: str, in_window: int, no_wait: bool, as_json: bool, **given: Any
+    ) -> int:
         content = {options[key]: _value(fields[options[key]], value) for key, value in given.items() if value not in (None, ())}
         content |= _set(fields, sets, set_files)
-        return _send(schema["kind"], nodes, content, task_name, no_wait, as_json)
+        return _send(schema["kind"], nodes, content, task_name, in_window, no_wait, as_json)
 
     text = "\n\n".join(show.clean(part) for part in (schema["label"], schema["help"]) if part)
     return click.Command(schema["kind"], params=params, callback=go, help=text)
@@ -208,10 +211,13 @@ def _read(file: str) -> str:
         raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem
 
 
-def _send(kind: str, nodes: tuple[str, ...], content: dict[str, Any], name: str, no_wait: bool, as_json: bool) -> int:
+def _send(kind: str, nodes: tuple[str, ...], content: dict[str, Any], name: str, in_window: int, no_wait: bool, as_json: bool) -> int:
     client = connect()
     wanted = {item["id"]: item for item in (names.node(client, node) for node in nodes)}
-    given = client.post("/api/v1/commands", {"nodes": list(wanted), "type": kind, "content": content, "name": name})
+    given = client.create(
+        "/api/v1/commands", {"nodes": list(wanted), "type": kind, "content": content, "name": name, "wait_for_window": in_window}
+    )
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in given["commands"].items()]
+    said_windows(client, targets if in_window else [])
     shown: Callable[[Client, list[dict[str, Any]]], None] = results.show_all
     return announce(given, targets, as_json) if no_wait else wait_for(client, given, targets, wanted, as_json, shown)

@@ -8,17 +8,18 @@ import random
 import time
 from types import ModuleType
 
-from server.loops import checkpoint, commands, files, presence, retention, rollups, wakes
+from server.loops import checkpoint, commands, deliveries, files, partitions, presence, retention, rollups, wakes, windows
 from server.services import Services
 
 log = logging.getLogger("server.loops")
 
-LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, rollups, retention, files)
+LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, partitions, rollups, retention, files, deliveries, windows)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Until `stop`; returns when every tick under way has ended."""
     await asyncio.gather(*(_loop(module, services, stop) for module in LOOPS))
+    await services.delivery_turns.stop()
 
 
 async def _loop(module: ModuleType, services: Services, stop: asyncio.Event) -> None:

@@ -93,7 +93,7 @@ _ZH = _Words(
         ">": "{0}大于{1}",
         ">=": "{0}不少于{1}",
     },
-    state={"online": "在线", "offline": "离线", "pending": "待批准", "quarantined": "已隔离", "retired": "已退役"},
+    state={"online": "在线", "offline": "离线", "unknown": "未知", "pending": "待批准", "quarantined": "已隔离", "retired": "已退役"},
     facts={
         "name": "名称",
         "hostname": "主机名",

@@ -81,6 +81,17 @@ class Audit:
         row = await self._db.row(self._db.q.audit.written_at, {"id": kept[0] + 1 if kept else 1})
         return row["created_at"] if row else None
 
+    async def begin_checkpoint_anew(self) -> None:
+        """The database was restored on purpose: its newest entry, which says so, is the one to be found from now on."""
+        head = await self._db.row(self._db.q.audit.head)
+        if head:
+            write_private(self._checkpoint, json.dumps([head["entries"], head["hash"]]).encode())
+
+    def known_entries(self) -> int:
+        """How many entries there were at the last checkpoint."""
+        kept = self._kept()
+        return kept[0] if kept else 0
+
     def _kept(self) -> tuple[int, str] | None:
         if not self._checkpoint.exists():
             return None

@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.service.audit import Audit
@@ -38,7 +38,7 @@ class Files:
         self._db, self._q, self._audit = db, db.q.files, audit
         self._keep_ms, self.max_bytes, self.quota = keep_days * 86_400_000, max_bytes, quota
 
-    async def create(self, caller: Caller, name: str, size: int, now: int) -> Row:
+    async def create(self, caller: Caller, name: str, size: int, now: int, along: Along[Row] | None = None) -> Row:
         """A new, empty file of `size` bytes to come. Raises BadInput, Conflict (no room left)."""
         clean = clean_name(name)
         if not 0 <= size <= self.max_bytes:
@@ -51,7 +51,7 @@ class Files:
             await self._audit.record(session, caller, "file.create", f"file {row['id']}", {"name": clean, "size": size}, now)
             return await self._get(session, str(row["id"]))
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, along)
 
     async def put(self, file_id: str, offset: int, data: bytes, now: int) -> int:
         """Bytes at `offset`; how many are stored now. What is there already may come again. Raises NotFound, BadInput, Conflict."""

@@ -12,6 +12,7 @@ from host.wire.states import CANCELED, NODE, OFFLINE, ONLINE, PENDING, RETIRED, 
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown
+from server.ids import new_id
 from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
@@ -114,7 +115,18 @@ class Nodes:
     async def move(self, session: Session, node_id: str, state: str, now: int) -> bool:
         """Compare-and-set; False when the node is in a state from which it may not."""
         params = {"id": node_id, "state": state, "from_states": may_follow(NODE, state), "now": now}
-        return await session.execute(self._q.move, params) == 1
+        moved = await session.execute(self._q.move, params) == 1
+        if moved:
+            await self.note_state(session, node_id, state, now)
+        return moved
+
+    async def note_state(self, session: Session, node_id: str, state: str, now: int) -> None:
+        """For its timeline; belongs into each transaction that changes a node's state."""
+        await session.execute(self._q.note_state, {"id": new_id(now), "node_id": node_id, "state": state, "now": now})
+
+    async def forget_states(self, before: int) -> None:
+        """Delete changes of state older than `before`."""
+        await self._db.transaction(lambda session: session.execute(self._q.delete_states_before, {"before": before}))
 
     async def retire(self, caller: Caller, node_id: str, now: int) -> None:
         """Take a node out of service: its certificate is refused from now on, what waits for it is canceled.
@@ -207,6 +219,8 @@ class Nodes:
             q.delete_members,
             q.delete_field_values,
             q.delete_notes,
+            q.delete_states,
+            self._db.q.machines.delete_of_node,
             organising.delete_facts,
             organising.delete_addresses,
             organising.delete_tags,

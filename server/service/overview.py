@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from host.wire.states import ACCEPTED, ONLINE, QUEUED, RETIRED, STARTED
 from server.db import Db, Row
 from server.queries import Query
+from server.service.alerts import SEVERITIES, Alerts
 from server.service.attention import Attention
 from server.service.findings import Finding
 from server.service.nodes import Nodes
@@ -23,12 +24,13 @@ SILENT = "silent"
 @dataclass(frozen=True)
 class Overview:
     """`nodes`: state → how many; `total` counts those in service (all but the retired ones). `agents`: state → how many, SILENT
-    for nodes that are not online. Versions with how many nodes have each, '' where none was told. `commands`: unfinished ones
-    by state; `running`: the newest of them."""
+    for nodes that are not online. `alerts`: severity → how many are not resolved. Versions with how many nodes have each, ''
+    where none was told. `commands`: unfinished ones by state; `running`: the newest of them."""
 
     nodes: dict[str, int]
     total: int
     agents: dict[str, int]
+    alerts: dict[str, int]
     daemon_versions: Sequence[Row]
     agent_versions: Sequence[Row]
     commands: dict[str, int]
@@ -46,12 +48,13 @@ class Overview:
 
 
 class Overviews:
-    def __init__(self, db: Db, nodes: Nodes, attention: Attention) -> None:
-        self._db, self._q, self._nodes, self._attention = db, db.q.overview, nodes, attention
+    def __init__(self, db: Db, nodes: Nodes, alerts: Alerts, attention: Attention) -> None:
+        self._db, self._q, self._nodes, self._alerts, self._attention = db, db.q.overview, nodes, alerts, attention
 
     async def look(self, now: int) -> Overview:
         """How it stands now."""
         counts = await self._nodes.counts()
+        open_alerts = await self._alerts.counts()
         running: list[Row] = []
         for state in (STARTED, ACCEPTED, QUEUED):
             if len(running) < RUNNING:
@@ -60,6 +63,7 @@ class Overviews:
             nodes=counts,
             total=sum(count for state, count in counts.items() if state != RETIRED),
             agents=await self._counted(self._q.agents),
+            alerts={name: open_alerts[name] for name in SEVERITIES},
             daemon_versions=await self._db.rows(self._q.daemon_versions),
             agent_versions=await self._db.rows(self._q.agent_versions),
             commands=await self._counted(self._q.unfinished),

@@ -59,14 +59,15 @@ class Rollups:
         return await self._db.rows(self._q.fleet, {"since": since, "until": until, "step": step, "limit": FLEET_POINTS})
 
     async def forget(self, keep: dict[int, int], now: int) -> None:
-        """Delete what is past its days; `keep`: tier → days, 1 for samples. Node by node, so that nobody waits for it."""
+        """Delete what is past its days; `keep`: tier → days, 1 for samples, if they do not leave by the day (partitions.py).
+        Node by node, so that nobody waits for it."""
         metrics = self._db.q.metrics
         fleet_before = now - keep[COARSE] * DAY_MS
         for row in await self._db.rows(self._nodes.every_id):
 
             async def work(session: Session, node_id: str = row["id"]) -> None:
-                before = {"node_id": node_id, "before": now - keep[1] * DAY_MS}
-                await session.execute(metrics.delete_before, before)
+                if 1 in keep:
+                    await session.execute(metrics.delete_before, {"node_id": node_id, "before": now - keep[1] * DAY_MS})
                 for tier in TIERS:
                     past = {"node_id": node_id, "tier": tier, "before": now - keep[tier] * DAY_MS}
                     await session.execute(self._q.forget, past)

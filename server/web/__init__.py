@@ -17,6 +17,7 @@ from server.web import (
     audit,
     commands,
     configuration,
+    deliveries,
     edits,
     enrolment,
     errors,
@@ -26,6 +27,8 @@ from server.web import (
     nodes,
     orders,
     overview,
+    quarantine,
+    receivers,
     run,
     sign_in,
     waiting,
@@ -49,7 +52,26 @@ def routes(services: Services) -> list[BaseRoute]:
         return errors.refuse(pages, request, problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (sign_in, overview, account, nodes, groups, edits, waiting, node, configuration, orders, run, commands, files, enrolment, audit)
+    nouns = (
+        sign_in,
+        overview,
+        account,
+        nodes,
+        groups,
+        edits,
+        waiting,
+        node,
+        quarantine,
+        configuration,
+        orders,
+        run,
+        commands,
+        files,
+        enrolment,
+        audit,
+        receivers,
+        deliveries,
+    )
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)

@@ -32,6 +32,7 @@ NAVIGATION = (
     ("/log", "log", words.N_("Log"), auth.NODE_READ),
     ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
+    ("/receivers", "send", words.N_("Receivers"), auth.RECEIVER_READ),
     ("/audit", "audit", words.N_("Audit log"), auth.AUDIT_READ),
 )
 

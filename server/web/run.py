@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from host.wire.schema import Schema
-from host.wire.states import OFFLINE, ONLINE, QUARANTINED
+from host.wire.states import OFFLINE, ONLINE, QUARANTINED, UNKNOWN
 from host.wire.tasks import KINDS, Script
 from server.auth import COMMAND_RUN, FILE_READ, Caller
-from server.db import Row
+from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput, OpsError
-from server.service.commands import MAX_NODES
+from server.ids import new_id
+from server.service.commands import MAX_NODES, Submitted
 from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
@@ -113,13 +115,23 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             fit = await services.kinds.fitting(draft.nodes, draft.kind, content)
             if step not in ("go", "dry"):
                 return await preview(request, caller, draft, fit)
-            done = await services.commands.run(caller, draft.nodes, draft.kind, content, draft.name, services.clock())
+            done = await run_once(request, caller, fields, draft, content)
         except BadInput as found:
             problem = _at_place(found)
             return await show(request, caller, forms.hide(schema, draft, [problem.field]), problem)
         if len(done.commands) == 1:
             return RedirectResponse(f"/commands/{next(iter(done.commands.values()))}", 303)
         return RedirectResponse(address("/commands", task=done.task_id), 303)
+
+    async def run_once(request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any]) -> Submitted:
+        """A second click on the button, or a page that is sent again, leads to what the first one made."""
+        now, key = services.clock(), fields.get("once")
+        key = f"page {fields.get('step')} {key}" if key else ""
+
+        def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
+            return services.commands.run(caller, draft.nodes, draft.kind, content, draft.name, now, along)
+
+        return (await services.once.do(caller, key, await request.body(), Submitted, now, run))[0]
 
     async def preview(request: Request, caller: Caller, draft: Draft, fit: Fitting) -> Response:
         chosen = set(draft.nodes)
@@ -138,8 +150,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "timeout": fit.timeout,
             "can_try": forms.can_try(fit.schema) and tryable(fit.schema, draft),
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
+            "once": new_id(services.clock()),
             "nodes": nodes,
-            "offline": [row for row in nodes if row["state"] == OFFLINE],
+            "offline": [row for row in nodes if row["state"] in (OFFLINE, UNKNOWN)],
             "blocked": [row for row in nodes if row["state"] == QUARANTINED],
             "ttl": services.config.command_ttl,
         }

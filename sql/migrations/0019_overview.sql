@@ -27,6 +27,4 @@ ALTER TABLE agents ADD COLUMN restarts_since BIGINT NOT NULL DEFAULT 0;
 
 CREATE INDEX node_logs_by_time ON node_logs (at, node_id, epoch, seq);
 
-CREATE INDEX node_drops_by_time ON node_drops (at);
-
 CREATE INDEX node_certificates_by_end ON node_certificates (not_after);

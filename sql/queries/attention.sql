@@ -35,7 +35,7 @@ ORDER BY c.not_after, n.id LIMIT :limit;
 SELECT c.id AS command_id, n.id, n.name, c.queued_at AS since, c.state, c.kind, n.state AS node_state, c.deadline_at, t.name AS task_name
 FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
 WHERE c.state IN ('queued', 'accepted', 'started') AND c.target_id IS NULL
-  AND (c.deadline_at < :now OR (c.state = 'queued' AND c.handed_at IS NULL AND (c.expires_at < :soon OR (n.state = 'online' AND c.queued_at < :waiting))))
+  AND (c.deadline_at < :now OR (c.state = 'queued' AND c.handed_at IS NULL AND c.waits <> 1 AND (c.expires_at < :soon OR (n.state = 'online' AND c.queued_at < :waiting))))
 ORDER BY c.queued_at, c.id LIMIT :limit;
 
 -- name: disks
