@@ -91,7 +91,7 @@ class Look(Answer):
     attention: list[AttentionFinding]
 
 
-class LogLine(Answer):
+class HostLogLine(Answer):
     at: int
     node_id: str
     node_name: str
@@ -101,11 +101,11 @@ class LogLine(Answer):
     message: str
 
 
-class LogLines(Answer):
+class HostLog(Answer):
     """The newest first. `next`: what `before` takes for what is older, empty at the end. `searched_to`: up to which time a search
     has looked; null when all that fits is here."""
 
-    lines: list[LogLine]
+    lines: list[HostLogLine]
     next: str
     searched_to: int | None
 
@@ -156,7 +156,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             NODE_READ,
             call=Call("One thing that needs attention, with all that it is about", answer=AttentionFinding | None),
         ),
-        door.route("/api/v1/log", log, NODE_READ, call=Call("What all hosts logged, the newest first", query=LogSearch, answer=LogLines)),
+        door.route("/api/v1/log", log, NODE_READ, call=Call("What all hosts logged, the newest first", query=LogSearch, answer=HostLog)),
     ]
 
 
