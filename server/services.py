@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
+from server.alerting.states import Limits
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
 from server.outbound.addresses import Policy, networks_of
+from server.service.alert_commands import AlertCommands
+from server.service.alert_outcomes import Outcomes
+from server.service.alert_readings import Readings
+from server.service.alert_rules import AlertRules
+from server.service.alert_watch import AlertWatch
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.attention import Attention
@@ -90,6 +96,9 @@ class Services:
     alerts: Alerts
     windows: Windows
     holding: Holding
+    alert_rules: AlertRules
+    alert_watch: AlertWatch
+    alert_commands: AlertCommands
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -116,8 +125,12 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
     deliveries = Deliveries(db, audit, selections)
     receivers = Receivers(db, audit, keys.seals, selections, policy)
-    alerts = Alerts(db, audit, deliveries.enqueue)
     sending = Sending(policy, config.pages_url, config.public_names[0])
+    people = People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher())
+    readings, alerts = Readings(db), Alerts(db, audit, deliveries.enqueue, windows.silencing)
+    alert_rules = AlertRules(db, audit, keys.seals, alerts, selections, kinds, readings)
+    outcomes = Outcomes(db, alerts, config.alert_storm_nodes, config.alert_remind_hours * 3_600_000)
+    flapping = Limits(config.alert_flapping_opens, config.alert_flapping_minutes * 60_000)
     return Services(
         config=config,
         clock=clock,
@@ -125,7 +138,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         wakeups=wakeups,
         audit=audit,
         once=Once(db, keys.seals),
-        people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
+        people=people,
         enrolment=enrolment,
         approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
         quarantine=quarantine,
@@ -154,7 +167,10 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         receivers=receivers,
         deliveries=deliveries,
         delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
-        alerts=alerts,
         windows=windows,
         holding=holding,
+        alerts=alerts,
+        alert_rules=alert_rules,
+        alert_watch=AlertWatch(db, selections, readings, outcomes, flapping),
+        alert_commands=AlertCommands(db, audit, alert_rules, commands, people),
     )
