@@ -27,6 +27,7 @@ from server.api import (
     nodes,
     openapi,
     output,
+    overview,
     people,
     quarantine,
     receivers,
@@ -72,6 +73,7 @@ def routes(services: Services) -> list[BaseRoute]:
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (
         people,
+        overview,
         nodes,
         selectors,
         groups,
