@@ -125,8 +125,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def run_once(request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any]) -> Submitted:
         """A second click on the button, or a page that is sent again, leads to what the first one made."""
-        now, key = services.clock(), fields.get("once")
-        key = f"page {fields.get('step')} {key}" if key else ""
+        now, given = services.clock(), fields.get("once")
+        key = f"page {fields.get('step')} {given}" if given else None
 
         def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
             return services.commands.run(caller, draft.nodes, draft.kind, content, draft.name, now, along)
