@@ -82,6 +82,16 @@ class Config:
     """Receivers may be reached without TLS. Off: alerts name hosts and their troubles. On this machine http needs no permission."""
     deliveries_days: int = 30
     """How long it is kept what was told to which receiver."""
+    alert_flapping_opens: int = 5
+    """An alert that opens more often than that within `alert_flapping_minutes` is flapping: it then stays open until it calms."""
+    alert_flapping_minutes: int = 60
+    """The minutes in which its openings are counted, and how long it must be good to be calm."""
+    alert_storm_nodes: int = 10
+    """More nodes than that opening the same rule within a minute are told of together."""
+    alert_remind_hours: int = 24
+    """An open alert that nobody acknowledged is told of again after so many hours; 0: never."""
+    alert_days: int = 365
+    """How long resolved alerts are kept: a year, to see the last one's season."""
     metrics_access: str = "token"
     """Who may read `/metrics`: `token`, or `loopback`: also whoever asks from this machine, past any proxy, without one."""
     log_level: str = "info"
@@ -154,6 +164,10 @@ def _check(config: Config) -> None:
         "deliveries_days",
         "pool_open",
         "pool_idle",
+        "alert_flapping_opens",
+        "alert_flapping_minutes",
+        "alert_storm_nodes",
+        "alert_days",
         *_FILE_LIMITS,
     ):
         if getattr(config, name) < 1:

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
+from server.alerting.states import Limits
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
 from server.outbound.addresses import Policy, networks_of
+from server.service.alert_commands import AlertCommands
+from server.service.alert_outcomes import Outcomes
+from server.service.alert_readings import Readings
+from server.service.alert_rules import AlertRules
+from server.service.alert_watch import AlertWatch
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
 from server.service.audit import Audit
@@ -84,6 +90,9 @@ class Services:
     alerts: Alerts
     windows: Windows
     holding: Holding
+    alert_rules: AlertRules
+    alert_watch: AlertWatch
+    alert_commands: AlertCommands
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -104,11 +113,15 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
-    selections = Selections(db, audit)
     policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
     deliveries = Deliveries(db, audit, selections)
     receivers = Receivers(db, audit, keys.seals, selections, policy)
     sending = Sending(policy, config.pages_url, config.public_names[0])
+    people = People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher())
+    readings, alerts = Readings(db), Alerts(db, audit, deliveries.enqueue, windows.silencing)
+    alert_rules = AlertRules(db, audit, keys.seals, alerts, selections, kinds, readings)
+    outcomes = Outcomes(db, alerts, config.alert_storm_nodes, config.alert_remind_hours * 3_600_000)
+    flapping = Limits(config.alert_flapping_opens, config.alert_flapping_minutes * 60_000)
     return Services(
         config=config,
         clock=clock,
@@ -116,7 +129,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         wakeups=wakeups,
         audit=audit,
         once=Once(db, keys.seals),
-        people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
+        people=people,
         enrolment=enrolment,
         approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
         quarantine=quarantine,
@@ -142,7 +155,10 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         receivers=receivers,
         deliveries=deliveries,
         delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
-        alerts=Alerts(db, audit, deliveries.enqueue),
         windows=windows,
         holding=holding,
+        alerts=alerts,
+        alert_rules=alert_rules,
+        alert_watch=AlertWatch(db, selections, readings, outcomes, flapping),
+        alert_commands=AlertCommands(db, audit, alert_rules, commands, people),
     )

@@ -54,7 +54,7 @@ EXAMPLE = {"select": "env=prod", "type": "script", "content": {"script": "uptime
 
 class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     """`nodes` are ids; `select` stands in their place, and is resolved now. `type` is the kind of task; `name` is how people
-    find it again, else it is made of the content."""
+    find it again, else it is made of the content. `confirm`: the names of protected groups that some of the nodes are in."""
 
     content: dict[str, Any]
     nodes: list[str] = []
@@ -63,6 +63,7 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     wait_for_window: int = 0
     """Seconds that it may wait for a maintenance window of its node; 0: it runs at once."""
+    confirm: list[str] = []
 
 
 class CommandList(Paged, frozen=True, kw_only=True):
@@ -140,7 +141,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         async def submit(along: Along[Submitted] | None) -> Submitted:
             nodes = await chosen(services, wanted.nodes, wanted.select)
             return await services.commands.run(
-                caller, nodes, wanted.type, wanted.content, wanted.name, now, along, wait_s=wanted.wait_for_window
+                caller, nodes, wanted.type, wanted.content, wanted.name, now, wanted.confirm, along, wait_s=wanted.wait_for_window
             )
 
         return await created(services, request, caller, now, Submitted, submit)

@@ -50,12 +50,13 @@ class CustomFields(Answer):
 
 
 class Tags(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids; `select` stands in their place. `remove` are names."""
+    """`nodes` are ids; `select` stands in their place. `remove` are names; `confirm` those of protected groups that hold any of them."""
 
     nodes: list[str] = []
     select: str | None = None
     add: dict[str, str] = {}
     remove: list[str] = []
+    confirm: list[str] = []
 
 
 class NewNote(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +83,7 @@ class Value(msgspec.Struct, forbid_unknown_fields=True):
     value: str
     nodes: list[str] = []
     select: str | None = None
+    confirm: list[str] = []
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -90,7 +92,7 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def tag(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Tags)
         ids = await meant(services, wanted.nodes, wanted.select)
-        return good(now, results(await edits.tag(caller, ids, wanted.add, wanted.remove, now)))
+        return good(now, results(await edits.tag(caller, ids, wanted.add, wanted.remove, now, wanted.confirm)))
 
     async def notes(request: Request, caller: Caller) -> Response:
         await services.nodes.get(request.path_params["id"])
@@ -143,7 +145,7 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def fill(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Value)
         ids = await meant(services, wanted.nodes, wanted.select)
-        return good(now, results(await edits.fill(caller, ids, request.path_params["id"], wanted.value, now)))
+        return good(now, results(await edits.fill(caller, ids, request.path_params["id"], wanted.value, now, wanted.confirm)))
 
     return [
         door.route("/api/v1/tags", tag, NODE_EDIT, ("POST",), Call("Add tags to nodes, or remove some", body=Tags, answer=Results)),

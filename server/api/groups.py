@@ -96,10 +96,11 @@ class GroupChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Members(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids; `select` stands in their place."""
+    """`nodes` are ids; `select` stands in their place. `confirm`: the names of protected groups that hold any of them."""
 
     nodes: list[str] = []
     select: str | None = None
+    confirm: list[str] = []
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -141,12 +142,14 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def put(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Members)
-        done = await groups.put(caller, request.path_params["id"], await meant(services, wanted.nodes, wanted.select), now)
+        ids = await meant(services, wanted.nodes, wanted.select)
+        done = await groups.put(caller, request.path_params["id"], ids, now, wanted.confirm)
         return good(now, results(done))
 
     async def take_out(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Members)
-        done = await groups.take_out(caller, request.path_params["kind"], await meant(services, wanted.nodes, wanted.select), now)
+        ids = await meant(services, wanted.nodes, wanted.select)
+        done = await groups.take_out(caller, request.path_params["kind"], ids, now, wanted.confirm)
         return good(now, results(done))
 
     return [

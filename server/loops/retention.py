@@ -19,6 +19,7 @@ async def tick(services: Services, now: int) -> None:
     await services.reports.forget(before)
     await services.nodes.forget_states(before)
     await services.deliveries.forget(now - config.deliveries_days * 86_400_000, now)
+    await services.alerts.forget(now - config.alert_days * 86_400_000)
     await services.approvals.forget(now)
     await services.once.forget(now)
     await services.nodes.retire_long_gone(config.retire_after_days, now)

@@ -8,12 +8,12 @@ import random
 import time
 from types import ModuleType
 
-from server.loops import checkpoint, commands, deliveries, files, partitions, presence, retention, rollups, wakes, windows
+from server.loops import alerts, checkpoint, commands, deliveries, files, partitions, presence, retention, rollups, wakes, windows
 from server.services import Services
 
 log = logging.getLogger("server.loops")
 
-LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, partitions, rollups, retention, files, deliveries, windows)
+LOOPS: tuple[ModuleType, ...] = (presence, commands, wakes, checkpoint, partitions, rollups, retention, files, deliveries, windows, alerts)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:

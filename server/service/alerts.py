@@ -14,7 +14,7 @@ from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, NotFound
 from server.ids import new_id
-from server.service.alert_events import ACKNOWLEDGED, OPENED, RESOLVED, AlertEvent, Enqueue, Windows, deliver_nothing, no_windows, row_of
+from server.service.alert_events import ACKNOWLEDGED, RESOLVED, AlertEvent, Enqueue, Windows, deliver_nothing, no_windows, row_of
 from server.service.audit import Audit
 from server.service.outcomes import AUDIT_NODES, Outcome
 from server.service.page import Page
@@ -129,15 +129,6 @@ class Alerts:
             return done
 
         return await self._db.transaction(work)
-
-    async def open(self, session: Session, row: Row, now: int) -> Row:
-        """Open one: `row` has what `insert` wants but its id; the alert as it is stored. The unique `open_key` ends the
-        transaction when another manager was first. Telling others is the caller's."""
-        new = row | {"id": new_id(now), "now": now, "open_key": open_key(row["rule_id"], row["node_id"], row["subject"])}
-        await session.execute(self._q.insert, new)
-        event = event_of(new | {"opened_at": now, "resolved_at": 0}, OPENED, now)
-        await self.record(session, event, told=bool(row["told_at"]), note="silenced by a maintenance window" if row["silenced"] else "")
-        return new | {"opened_at": now, "resolved_at": 0}
 
     async def resolve(self, session: Session, row: Row, why: str, now: int) -> AlertEvent | None:
         """End one; the event, or None when it had ended already. Telling others is the caller's, see `quiet`."""

@@ -47,6 +47,7 @@ from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.holding import NONE, WAITS, Holding
 from server.service.kinds import Kinds
 from server.service.page import Page
+from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
 log = logging.getLogger("server.commands")
@@ -84,6 +85,7 @@ class Commands:
         content: Any,
         name: str,
         now: int,
+        confirm: Sequence[str] = (),
         along: Along[Submitted] | None = None,
         *,
         wait_s: int = 0,
@@ -93,7 +95,7 @@ class Commands:
         With `wait_s` each command waits for a maintenance window of its node, so many seconds at most (holding.py).
 
         Raises BadInput (no or too many nodes; a kind or content that one of them does not take), NodeUnknown, Conflict
-        (retired or quarantined node). Nothing is queued then.
+        (retired or quarantined node; `confirm` lacks the name of a protected group, see protection.py). Nothing is queued then.
         """
         wanted = list(dict.fromkeys(node_ids))
         if not 1 <= len(wanted) <= MAX_NODES:
@@ -108,6 +110,7 @@ class Commands:
         async def work(session: Session) -> Submitted:
             commands: dict[str, str] = {}
             await self.check_nodes(session, wanted)
+            guards = await confirmed(session, self._db.q, wanted, confirm)
             prepared = await self._files.prepare(session, caller, fit.schema, fit.content, wanted, now)
             # The values of its secret fields are only in the locked commands, and there until they have ended (S5).
             shown = readable(prepared[wanted[0]].content if len(wanted) == 1 else fit.content, fit.secret)
@@ -127,7 +130,7 @@ class Commands:
                 rows.append(row)
                 await self._files.link(session, prepared[node_id], row["id"], node_id)
             await session.execute_many(self._q.insert, rows)
-            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown)}
+            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown), **guards}
             detail |= {"wait_for_window": wait_s} if wait_s else {}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
             return Submitted(task_id, commands)

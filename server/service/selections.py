@@ -58,9 +58,9 @@ class Selections:
         fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await self._db.rows(self._q.fields)}
         return Vocabulary(tags, fields, tuple(names_of(await self._db.rows(self._q.groups))))
 
-    async def read(self, text: str, field: str = "select") -> Read:
-        """Raises BadSelector with the place and a suggestion: also for an empty text."""
-        return _bound(text, await self.vocabulary(), field)
+    async def read(self, text: str, field: str = "select", vocabulary: Vocabulary | None = None) -> Read:
+        """Raises BadSelector with the place and a suggestion: also for an empty text. `vocabulary` for who reads many at once."""
+        return _bound(text, vocabulary or await self.vocabulary(), field)
 
     async def among(self, session: Session, selector: str, node_ids: list[str]) -> set[str]:
         """Which of these nodes a selector means now, read in a running transaction. Raises BadSelector."""
@@ -103,6 +103,10 @@ class Selections:
         if not rows or len(rows) > MOST:
             raise BadInput(f"select: {'more than 5000 nodes match' if rows else 'no node matches'}", field="select")
         return [row["id"] for row in rows]
+
+    async def rows_of(self, read: Read, limit: int) -> list[Row]:
+        """The nodes that are meant now, by name: `id`, `name`, `state`; at most `limit`."""
+        return await self._db.rows(self._q.selected.narrowed(read.condition), read.condition.params | {"limit": limit})
 
     async def filters(self) -> list[Row]:
         """Saved filters by name: `id`, `name`, `selector`, `author`, `created_at`. They are everybody's."""

@@ -93,6 +93,10 @@ class Coverage:
         await self.every()
         return hash(tuple(self._versions))
 
+    async def silencing(self, node_ids: Collection[str], now: int) -> dict[str, Active]:
+        """Of these nodes those whose alerts are silenced now, with the window that does it."""
+        return {node_id: one for node_id, one in (await self.active(node_ids, now)).items() if one.silences}
+
     async def active(self, node_ids: Collection[str], now: int) -> dict[str, Active]:
         """Which of these nodes are in a window now. No query for each node: a window's nodes are remembered for MEMBERS_MS."""
         found: dict[str, Active] = {}

@@ -30,6 +30,7 @@ from server.web import (
     receivers,
     run,
     sign_in,
+    targets,
     waiting,
 )
 from server.web.render import Pages
@@ -55,6 +56,7 @@ def routes(services: Services) -> list[BaseRoute]:
         sign_in,
         account,
         nodes,
+        targets,
         groups,
         edits,
         waiting,

@@ -102,7 +102,7 @@ def _environment(language: Language, version: str) -> Environment:
 
 
 def _script_words(language: Language) -> dict[str, str]:
-    """What static/app.js has to say."""
+    """What static/js has to say."""
     _ = language.gettext
     return {
         "now": _("just now"),

@@ -3,7 +3,7 @@ INSERT INTO alerts (id, open_key, rule_id, rule_name, rule_kind, metric, severit
   silenced, summary, value, threshold, opened_at, told_at, reminded_at, acknowledged_at, acknowledged_by, comment, resolved_at,
   resolved_why, group_id, command_state, command_task, command_note, command_at)
 VALUES (:id, :open_key, :rule_id, :rule_name, :rule_kind, :metric, :severity, :node_id, :node_name, :subject, 'open', 0, :flapping,
-  :silenced, :summary, :value, :threshold, :now, :told_at, :told_at, 0, '', '', 0, '', :group_id, :command_state, '', '', 0);
+  :silenced, :summary, :value, :threshold, :now, :told_at, :told_at, 0, '', '', 0, '', :group_id, :command_state, '', :command_note, 0);
 
 -- name: insert_event
 INSERT INTO alert_events (id, alert_id, kind, at, rule_id, rule_name, rule_kind, severity, node_id, node_name, subject, summary, value,
@@ -14,11 +14,11 @@ VALUES (:id, :alert_id, :kind, :at, :rule_id, :rule_name, :rule_kind, :severity,
 -- name: by_id
 SELECT * FROM alerts WHERE id = :id;
 
--- name: by_ids
-SELECT * FROM alerts WHERE id IN (:ids*);
+
 
 -- name: events
-SELECT * FROM alert_events WHERE alert_id = :alert_id ORDER BY at, id LIMIT 500;
+SELECT * FROM alert_events WHERE alert_id = :alert_id
+ORDER BY at, CASE kind WHEN 'opened' THEN 0 WHEN 'grouped' THEN 1 WHEN 'acknowledged' THEN 2 WHEN 'reminded' THEN 3 ELSE 4 END, id LIMIT 500;
 
 -- name: page
 SELECT a.* FROM alerts a
@@ -63,17 +63,21 @@ WHERE id = :id AND state = 'open';
 UPDATE alerts SET state = 'resolved', resolved_at = :now, resolved_why = :why, open_key = NULL, silent = 0
 WHERE id = :id AND state IN ('open', 'acknowledged');
 
+-- name: resolve_many
+UPDATE alerts SET state = 'resolved', resolved_at = :now, resolved_why = :why, open_key = NULL, silent = 0
+WHERE id IN (:ids*) AND state IN ('open', 'acknowledged');
+
 -- name: set_silent
-UPDATE alerts SET silent = :silent WHERE id = :id AND state IN ('open', 'acknowledged');
+UPDATE alerts SET silent = :silent WHERE id IN (:ids*) AND state IN ('open', 'acknowledged');
 
 -- name: set_silenced
-UPDATE alerts SET silenced = :silenced WHERE id = :id AND state IN ('open', 'acknowledged');
+UPDATE alerts SET silenced = :silenced WHERE id IN (:ids*) AND state IN ('open', 'acknowledged');
 
 -- name: set_told
-UPDATE alerts SET told_at = :now, reminded_at = :now, silenced = 0 WHERE id = :id AND state IN ('open', 'acknowledged') AND told_at = 0;
+UPDATE alerts SET told_at = :now, reminded_at = :now WHERE id IN (:ids*) AND state IN ('open', 'acknowledged') AND told_at = 0;
 
 -- name: set_reminded
-UPDATE alerts SET reminded_at = :now WHERE id = :id AND state = 'open' AND reminded_at = :before;
+UPDATE alerts SET reminded_at = :now WHERE id IN (:ids*) AND state = 'open';
 
 -- name: recent_nodes
 SELECT rule_id, node_id FROM alerts WHERE rule_id IN (:ids*) AND opened_at > :since;
@@ -94,8 +98,8 @@ UPDATE alert_storms SET told = :alerts WHERE id = :id AND told < :alerts;
 -- name: end_storm
 UPDATE alert_storms SET ended_at = :now WHERE id = :id AND ended_at = 0;
 
--- name: open_in_storm
-SELECT COUNT(*) AS total FROM alerts WHERE group_id = :id AND state IN ('open', 'acknowledged');
+-- name: first_of_storm
+SELECT * FROM alerts WHERE group_id = :id ORDER BY opened_at, id LIMIT 1;
 
 -- name: wanting_command
 SELECT id, rule_id, node_id FROM alerts WHERE command_state = 'wanted' ORDER BY opened_at, id LIMIT 100;

@@ -36,6 +36,18 @@ HOT = (
     "rollups.minutes",
     "rollups.forget",
     "rollups.forget_plugins",
+    "alert_readings.newest",
+    "alert_readings.newest_details",
+    "alert_readings.trend",
+    "alerts.by_id",
+    "alerts.events",
+    "alerts.all_open",
+    "alerts.open_of_node",
+    "alerts.open_of_rule",
+    "alerts.recent_nodes",
+    "alerts.wanting_command",
+    "alerts.commands_since",
+    "alerts.first_of_storm",
 )
 """Statements as `<noun>.<name>`."""
 

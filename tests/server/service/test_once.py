@@ -24,7 +24,7 @@ async def run(services: Services, manager: Manager, node: str, key: str = "k-1",
     content = {"script": "uptime"}
 
     async def work(along: Along[Submitted] | None) -> Submitted:
-        return await services.commands.run(manager.admin, [node], "script", content, "", now, along)
+        return await services.commands.run(manager.admin, [node], "script", content, "", now, (), along)
 
     return await services.once.do(manager.admin, key, asked, Submitted, now, work)
 
@@ -74,7 +74,7 @@ async def test_what_dies_before_its_commit_leaves_neither_command_nor_answer(man
 
     async def work(along: Along[Submitted] | None) -> Submitted:
         assert along is not None
-        return await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "uptime"}, "", now, Dies(along))
+        return await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "uptime"}, "", now, (), Dies(along))
 
     with pytest.raises(KeyboardInterrupt):
         await manager.services.once.do(manager.admin, "k-1", ASKED, Submitted, now, work)
