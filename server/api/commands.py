@@ -15,12 +15,12 @@ from host.wire.states import COMMAND, COMMAND_REASON, QUEUED
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.once import created
-from server.api.parameters import Paged, one_of
+from server.api.parameters import Paged, one_of, order_of, sorts
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput
-from server.service.commands import Submitted
+from server.service.commands import SORTS, Submitted
 from server.service.contents import withheld
 from server.service.holding import WAITING_REASON, WAITS
 from server.services import Services
@@ -70,6 +70,7 @@ class CommandList(Paged, frozen=True, kw_only=True):
     node: Annotated[str, Meta(description="the id of a node")] = ""
     task: Annotated[str, Meta(description="the id of a task")] = ""
     state: Annotated[str, one_of(*COMMAND)] = ""
+    sort: Annotated[str, sorts(*SORTS)] = "-queued_at"
 
 
 class HeldFor(Answer):
@@ -154,6 +155,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             state=wanted.state,
             limit=wanted.size,
             offset=wanted.offset,
+            order=order_of(wanted.sort),
         )
         items = [_shown(row, _LISTED) | {"has_result": bool(row["has_result"])} for row in found.rows]
         return good(services.clock(), listed(wanted, items, found.total))

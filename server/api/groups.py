@@ -12,7 +12,7 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, body, query
 from server.api.once import created
-from server.api.parameters import Query, one_of
+from server.api.parameters import Query, arranged, one_of, sorts
 from server.api.versions import version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
 from server.db import Row
@@ -69,6 +69,7 @@ class Results(Answer):
 
 class WhichTree(Query, frozen=True, kw_only=True):
     kind: Annotated[str, one_of(*KINDS)] = ""
+    sort: Annotated[str, sorts("path", "name", "nodes", "total", "updated_at")] | None = None
 
 
 class Deletion(Query, frozen=True, kw_only=True):
@@ -107,8 +108,11 @@ def routes(door: Door, services: Services) -> list[Route]:
     groups = services.groups
 
     async def tree(request: Request, caller: Caller) -> Response:
-        kind = query(request, WhichTree).kind
+        wanted = query(request, WhichTree)
+        kind = wanted.kind
         items = [_shown(row) for row in await groups.tree() if kind in ("", row["kind"])]
+        if wanted.sort is not None:
+            items = arranged(items, wanted.sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def one(request: Request, caller: Caller) -> Response:

@@ -46,13 +46,14 @@ from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.holding import NONE, WAITS, Holding
 from server.service.kinds import Kinds
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
 log = logging.getLogger("server.commands")
 
 MAX_NODES = 5_000
+SORTS = {name: f"c.{name}" for name in ("queued_at", "started_at", "finished_at", "state", "kind")}
 UNFINISHED = 50
 MAX_TASK_BYTES = 2 * 1024 * 1024
 """Of one signed request: the agent takes no larger one."""
@@ -175,12 +176,12 @@ class Commands:
             raise NotFound(f"there is no command {command_id[:40]!r}")
         return row
 
-    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int) -> Page:
+    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int, order: Order = ()) -> Page:
         """Executions of tasks and orders for daemons, newest first."""
         if state and state not in COMMAND:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
         params = {"node_id": node_id, "task_id": task_id, "state": state}
-        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
+        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {**params, "limit": limit, "offset": offset})
         total = await self._db.row(self._q.total, params)
         return Page(rows, total["total"] if total else 0)
 

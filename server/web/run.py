@@ -60,8 +60,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         elif query.get("match"):
             # What was searched for by text has no selector: the nodes are named one by one.
             read = await services.selections.read(query["select"]) if query.get("select") else None
-            wanted = {"q": query.get("q", ""), "state": query.get("state", "")}
-            found = await services.nodes.page(**wanted, limit=MAX_NODES, offset=0, selected=read.condition if read else None)
+            text, state = query.get("q", ""), query.get("state", "")
+            selected = read.condition if read else None
+            found = await services.nodes.page(q=text, state=state, limit=MAX_NODES, offset=0, selected=selected)
             draft = replace(draft, nodes=[row["id"] for row in found.rows if row["state"] in TAKES_COMMANDS])
         else:
             draft = replace(draft, select=targets.text_of(query.get("select", "")))
@@ -141,8 +142,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any], names: list[str]
     ) -> Submitted:
         """A second click on the button, or a page that is sent again, leads to what the first one made."""
-        now, key = services.clock(), fields.get("once")
-        key = f"page {fields.get('step')} {key}" if key else ""
+        now, given = services.clock(), fields.get("once")
+        key = f"page {fields.get('step')} {given}" if given else None
 
         def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
             return services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, now, names, along)
