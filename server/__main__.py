@@ -15,13 +15,14 @@ from pathlib import Path
 import uvloop
 
 from host import __version__
-from server import app, migrate
+from server import app
 from server.auth import PEOPLE, Caller
 from server.config import LOG_LEVELS, Config, load
 from server.db import describe, parse_url
 from server.errors import ConfigError, OpsError
 from server.logs import set_up
 from server.services import Services
+from server.upkeep import verbs as upkeep
 
 DEFAULT_CONFIG = Path("/etc/ops-scaffold/manager.yaml")
 _SHELL = Caller("admin", name="ops-manager")
@@ -63,18 +64,6 @@ async def _run(config: Config, options: argparse.Namespace) -> None:
 
 async def _check(config: Config, options: argparse.Namespace) -> None:
     print(f"configuration is valid; database {describe(parse_url(config.url))}")
-
-
-async def _db_migrate(config: Config, options: argparse.Namespace) -> None:
-    async with app.database(config) as db:
-        applied = await migrate.migrate(db, now())
-    print("\n".join(f"applied {name}" for name in applied) or "nothing to do: the schema is up to date")
-
-
-async def _db_status(config: Config, options: argparse.Namespace) -> None:
-    async with app.database(config) as db:
-        for number, name, done in await migrate.status(db):
-            print(f"{number:04d} {name:<20} {'applied' if done else 'missing'}")
 
 
 async def _enrol_token(config: Config, options: argparse.Namespace) -> None:
@@ -141,9 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     verbs.add_parser("run", help="run until SIGTERM").set_defaults(verb=_run)
     verbs.add_parser("check-config", help="read the configuration and say whether it is valid").set_defaults(verb=_check)
-    db = verbs.add_parser("db", help="the database's schema").add_subparsers(metavar="VERB", required=True)
-    db.add_parser("migrate", help="bring it up to date").set_defaults(verb=_db_migrate)
-    db.add_parser("status", help="what is applied").set_defaults(verb=_db_status)
+    upkeep.add_to(verbs.add_parser("db", help="the database: migrate, status, check, backup, restore"), now)
     token = verbs.add_parser("enrol-token", help="make a token with which hosts enrol, and print it")
     token.add_argument("--uses", type=int, default=1, help="how many hosts (default 1)")
     token.add_argument("--hours", type=float, default=1.0, help="how long it is good for (default 1)")

@@ -32,8 +32,16 @@ COMMAND_READ = "command.read"
 COMMAND_RUN = "command.run"
 COMMAND_CANCEL = "command.cancel"
 AUDIT_READ = "audit.read"
+RECEIVER_READ = "receiver.read"
+RECEIVER_EDIT = "receiver.edit"
+"""Also to send a test, and to send again what has failed."""
+ALERT_READ = "alert.read"
+ALERT_EDIT = "alert.edit"
+"""The rules."""
+ALERT_ACKNOWLEDGE = "alert.acknowledge"
+WINDOW_EDIT = "window.edit"
 
-_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ})
+_VIEWER = frozenset({PUBLIC, SELF, NODE_READ, COMMAND_READ, ALERT_READ, RECEIVER_READ})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({PUBLIC}),
@@ -41,7 +49,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "viewer": _VIEWER,
     "admin": _VIEWER
     | {NODE_ENROL, NODE_RETIRE, NODE_CONTROL, NODE_EDIT, NODE_APPROVE, GROUP_EDIT}
-    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE},
+    | {COMMAND_RUN, COMMAND_CANCEL, AUDIT_READ, FILE_READ, FILE_WRITE}
+    | {ALERT_EDIT, ALERT_ACKNOWLEDGE, RECEIVER_EDIT, WINDOW_EDIT},
 }
 
 PERMISSIONS = frozenset().union(*ROLES.values())

@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from server.errors import ConfigError
+from server.outbound.addresses import networks_of
 
 _FILE_LIMITS = ("file_days", "file_max_bytes", "files_max_bytes")
 METRICS_ACCESS = ("token", "loopback")
@@ -68,9 +69,40 @@ class Config:
     """Most connections to MySQL (requirements 5.2.3)."""
     pool_idle: int = 10
     """Connections to MySQL kept open (requirements 5.2.3)."""
+    rate_user: int = 6000
+    """Calls of the API a minute of one person, all tokens together, on each manager; 0: no limit. A file of 2 GiB is 2048 calls."""
+    rate_stranger: int = 300
+    """Calls of the API a minute from one address without a good token, on each manager; 0: no limit."""
+    public_url: str = ""
+    """How people reach the pages, for links in messages; empty: https, the first of public_names, and web_listen's port."""
+    receiver_networks: list[str] = field(default_factory=list)
+    """Networks that receivers of alerts may be in besides the public Internet, such as `10.0.0.0/8`, or `127.0.0.0/8` for this machine:
+    none, so that nobody reaches inner services through the manager unless the operator says so. Link-local ones are never allowed."""
+    receiver_http: bool = False
+    """Receivers may be reached without TLS. Off: alerts name hosts and their troubles. On this machine http needs no permission."""
+    deliveries_days: int = 30
+    """How long it is kept what was told to which receiver."""
+    alert_flapping_opens: int = 5
+    """An alert that opens more often than that within `alert_flapping_minutes` is flapping: it then stays open until it calms."""
+    alert_flapping_minutes: int = 60
+    """The minutes in which its openings are counted, and how long it must be good to be calm."""
+    alert_storm_nodes: int = 10
+    """More nodes than that opening the same rule within a minute are told of together."""
+    alert_remind_hours: int = 24
+    """An open alert that nobody acknowledged is told of again after so many hours; 0: never."""
+    alert_days: int = 365
+    """How long resolved alerts are kept: a year, to see the last one's season."""
     metrics_access: str = "token"
     """Who may read `/metrics`: `token`, or `loopback`: also whoever asks from this machine, past any proxy, without one."""
     log_level: str = "info"
+
+    @property
+    def pages_url(self) -> str:
+        """Without a slash at its end."""
+        host = self.public_names[0]
+        named = f"[{host}]" if ":" in host else host
+        scheme = "https" if self.web_tls else "http"
+        return self.public_url.rstrip("/") or f"{scheme}://{named}:{self.web_listen.rpartition(':')[2]}"
 
     @property
     def url(self) -> str:
@@ -129,12 +161,26 @@ def _check(config: Config) -> None:
         "metrics_days",
         "rollup_days",
         "rollup_hour_days",
+        "deliveries_days",
         "pool_open",
         "pool_idle",
+        "alert_flapping_opens",
+        "alert_flapping_minutes",
+        "alert_storm_nodes",
+        "alert_days",
         *_FILE_LIMITS,
     ):
         if getattr(config, name) < 1:
             raise ConfigError(f"{name}: must be at least 1")
+    for name in ("rate_user", "rate_stranger"):
+        if getattr(config, name) < 0:
+            raise ConfigError(f"{name}: must be at least 1, or 0 for no limit")
+    try:
+        networks_of(config.receiver_networks)
+    except ValueError as problem:
+        raise ConfigError(f"receiver_networks: {problem}; write networks such as 10.0.0.0/8") from problem
+    if config.public_url and not config.public_url.startswith(("https://", "http://")):
+        raise ConfigError(f"public_url: {config.public_url!r} must begin with https:// or http://")
     if not config.public_names:
         raise ConfigError("public_names: give at least one name by which hosts reach this manager")
 

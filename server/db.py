@@ -17,7 +17,7 @@ import sqlite3
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import aiomysql
@@ -31,6 +31,7 @@ from server.paths import resource
 from server.queries import Queries, Query
 
 T = TypeVar("T")
+R = TypeVar("R", contravariant=True)
 Row = dict[str, Any]
 Params = Mapping[str, Any]
 log = logging.getLogger("server.db")
@@ -42,11 +43,16 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_time
 
 _MYSQL_RETRY = frozenset({1205, 1213, 2006, 2013, 2014})
 _MYSQL_NO_DATABASE = 1049
+_MYSQL_LOCK_WAIT = 1205
 _MYSQL_SESSION = (
     "SET time_zone = '+00:00'",
     "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 )
+_SNAPSHOT = {
+    "sqlite": ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1"),
+    "mysql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"),
+}
 
 
 class Session:
@@ -120,6 +126,42 @@ class Session:
         async with self._cursor() as cursor:
             await cursor.execute(text)
 
+    async def reshape(self, text: str, patience_s: int) -> bool:
+        """A statement of MySQL that changes a table's shape; it commits what was done before. False, and nothing done, when
+        others did not let go of the table within `patience_s`."""
+        await self.raw_statement(f"SET SESSION lock_wait_timeout = {patience_s}")
+        try:
+            await self.raw_statement(text)
+        except pymysql.err.OperationalError as problem:
+            if problem.args[0] != _MYSQL_LOCK_WAIT:
+                raise
+            return False
+        finally:
+            await self.raw_statement("SET SESSION lock_wait_timeout = DEFAULT")
+        return True
+
+    async def raw_rows(self, text: str) -> list[Row]:
+        """What a statement of server/upkeep gives, such as one about the schema; no parameters. Names are in small letters."""
+        if self._dialect == "sqlite":
+            return [{name.lower(): row[name] for name in row.keys()} for row in await self._raw.execute_fetchall(text)]  # noqa: SIM118
+        async with self._cursor() as cursor:
+            await cursor.execute(text)
+            names = [column[0].lower() for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+
+    async def stream(self, text: str, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """A table's rows, `size` at a time: more of them are never held here; no parameters."""
+        if self._dialect == "sqlite":
+            cursor = await self._raw.execute(text)
+        else:
+            cursor = await self._raw.cursor(aiomysql.SSCursor)
+            await cursor.execute(text)
+        try:
+            while rows := await cursor.fetchmany(size):
+                yield [tuple(row) for row in rows]
+        finally:
+            await cursor.close()
+
     @asynccontextmanager
     async def _cursor(self) -> AsyncIterator[Any]:
         cursor = await self._raw.cursor()
@@ -136,6 +178,14 @@ def _storable() -> Iterator[None]:
         yield
     except (OverflowError, pymysql.err.DataError, sqlite3.DataError) as problem:
         raise BadInput(f"a value is too large or too long to be stored ({reason(problem)})") from problem
+
+
+class Along(Protocol[R]):
+    """What rides along a transaction: asked in it before the work, and given its result before the commit (service/once.py)."""
+
+    async def before(self, session: Session) -> None: ...
+
+    async def after(self, session: Session, result: R) -> None: ...
 
 
 class Db:
@@ -251,8 +301,8 @@ class Db:
         found = await self.rows(query, params)
         return found[0] if found else None
 
-    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """`await work(session)` in one transaction: committed when it returns, undone when it raises.
+    async def transaction(self, work: Callable[[Session], Awaitable[T]], along: Along[T] | None = None) -> T:
+        """`await work(session)` in one transaction, and `along` with it: committed when it returns, undone when it raises.
 
         `work` may be called again from the start, so it must change nothing but the database.
         Must not be called inside another one.
@@ -267,7 +317,11 @@ class Db:
                     await self._undo(session)
                     raise
                 try:
+                    if along is not None:
+                        await along.before(session)
                     result = await work(session)
+                    if along is not None:
+                        await along.after(session, result)
                     await session.raw_statement("COMMIT")
                     return result
                 except BaseException:
@@ -275,6 +329,29 @@ class Db:
                     raise
 
         return await self._again(once, getattr(work, "__qualname__", "transaction"))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Session]:
+        """A connection that sees the database as it is at this moment for as long as it reads, while others write."""
+        async with self._session(self._read_lock, 1) as session:
+            for statement in _SNAPSHOT[self.dialect]:
+                await session.raw_statement(statement)
+            try:
+                yield session
+            finally:
+                await self._undo(session)
+
+    async def others(self) -> bool:
+        """On MySQL: whether somebody else is connected to this database, as far as this account may see. SQLite: see `upkeep.alone`."""
+        if self.dialect == "sqlite":
+            return False
+        async with self._session(self._read_lock, 1) as session:
+            for _ in range(10):  # one that has just hung up is still listed for a moment
+                rows = await session.raw_rows("SELECT COUNT(*) AS total FROM information_schema.processlist WHERE db = DATABASE()")
+                if int(rows[0]["total"]) <= self.connections()["open"]:
+                    return False
+                await asyncio.sleep(0.1)
+        return True
 
     async def _undo(self, session: Session) -> None:
         try:

@@ -7,15 +7,16 @@ A route that was made any other way stops the start: see `check()`.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from host.wire.headers import REQUEST_ID, is_request_id
 from server.auth import PERMISSIONS, Caller, authorize
 from server.errors import ConfigError, OpsError
 from server.ids import new_id
@@ -24,12 +25,18 @@ from server.telemetry import Telemetry
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 log = logging.getLogger("server.door")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
-"""What is taken over from a caller: it goes into every log line of the request."""
+
+
+class Reads(Protocol):
+    """What an API route says of itself (server/api/calls.py)."""
+
+    def read(self, request: Request) -> None:
+        """Check what was sent before the handler runs. Raises OpsError."""
 
 
 class Door:
-    """`identify` tells who calls or raises NotAuthenticated; `refuse` renders an error this door's way."""
+    """`identify` tells who calls or raises NotAuthenticated, and may leave headers for the answer in `request.state.headers`;
+    `refuse` renders an error this door's way."""
 
     def __init__(
         self,
@@ -40,18 +47,20 @@ class Door:
     ) -> None:
         self._clock, self._identify, self._refuse, self._telemetry = clock, identify, refuse, telemetry
 
-    def route(self, path: str, handler: Handler, permission: str, methods: Sequence[str] = ("GET",)) -> Route:
-        """A route that only callers with `permission` get through."""
+    def route(self, path: str, handler: Handler, permission: str, methods: Sequence[str] = ("GET",), call: Reads | None = None) -> Route:
+        """A route that only callers with `permission` get through. `call` describes it; every one of the API needs it."""
 
         async def endpoint(request: Request) -> Response:
             begun = time.perf_counter()
-            given = request.headers.get("x-request-id", "")
-            request.state.id = given if _REQUEST_ID(given) else new_id(self._clock())
+            given = request.headers.get(REQUEST_ID, "")
+            request.state.id = given if is_request_id(given) else new_id(self._clock())
             REQUEST.set(request.state.id)
             try:
                 caller = await self._identify(request)
                 request.state.caller = caller
                 authorize(caller, permission)
+                if call is not None:
+                    call.read(request)
                 response = await handler(request, caller)
             except OpsError as problem:
                 response = self._refuse(request, problem)
@@ -62,19 +71,23 @@ class Door:
                 unexpected = OpsError(f"the manager failed at this; nothing to mend on your side. Request {request.state.id} is in its log")
                 unexpected.__cause__ = problem
                 response = self._refuse(request, unexpected)
-            response.headers["X-Request-Id"] = request.state.id
+            response.headers[REQUEST_ID] = request.state.id
+            response.headers.update(getattr(request.state, "headers", {}))
             self._telemetry.request(request.method, path, response.status_code, time.perf_counter() - begun)
             return response
 
-        endpoint.permission = permission  # type: ignore[attr-defined]
+        endpoint.permission, endpoint.call, endpoint.handler = permission, call, handler  # type: ignore[attr-defined]
         return Route(path, endpoint, methods=list(methods))
 
 
 def check(routes: Iterable[BaseRoute]) -> None:
-    """Raise ConfigError for a route without a permission of server/auth.py. Static files are the one exception."""
+    """Raise ConfigError for a route without a permission of server/auth.py (static files are the one exception), and for one of
+    the API that nothing describes."""
     for route in routes:
         if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
             continue
         permission = getattr(getattr(route, "endpoint", None), "permission", None)
         if permission not in PERMISSIONS:
             raise ConfigError(f"the route {getattr(route, 'path', route)} has no permission; make it with Door.route")
+        if getattr(route, "path", "").startswith("/api/v1/") and getattr(route.endpoint, "call", None) is None:  # type: ignore[attr-defined]
+            raise ConfigError(f"the route {getattr(route, 'path', '')} is not described; give Door.route its Call")

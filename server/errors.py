@@ -3,9 +3,11 @@
     OpsError
     ├── BadInput          1001 · 400   what was sent cannot be used; `field` says which part
     │   ├── BadSelector   1001 · 400   a selector that cannot be read; `column` (from 1) and `length` say where
-    │   └── Conflict      1001 · 409   it could be used, but not in the present state
+    │   ├── Conflict      1001 · 409   it could be used, but not in the present state
+    │   └── OtherRequest  1001 · 422   its Idempotency-Key stands for another request
     ├── NotAuthenticated  1002 · 401   nobody we know
     ├── NotAllowed        1003 · 403   somebody we know, who may not
+    │   └── EnrolAnew     1003 · 410   a copy of a node: its host makes a new key and asks to be taken in (host.wire.machine)
     ├── NotFound          1001 · 404   no such thing
     │   └── NodeUnknown   2001 · 404
     ├── WrongMethod       1001 · 405   the address is there, but does not take this method
@@ -44,12 +46,20 @@ class Conflict(BadInput):
     status = 409
 
 
+class OtherRequest(BadInput):
+    status = 422
+
+
 class NotAuthenticated(OpsError):
     code, status = envelope.NOT_AUTHENTICATED, 401
 
 
 class NotAllowed(OpsError):
     code, status = envelope.NOT_ALLOWED, 403
+
+
+class EnrolAnew(NotAllowed):
+    status = 410
 
 
 class NotFound(OpsError):

@@ -21,7 +21,7 @@ SQLITE_ROWS = 500
 MOST_BYTES = 4 * 1024 * 1024
 """Of one statement; MariaDB takes 16 MiB unless told otherwise."""
 
-_SHAPE = re.compile(r"^(?P<head>INSERT INTO .+?\sVALUES)\s*\((?P<row>[^()]*)\)(?P<tail>.*)$", re.DOTALL | re.IGNORECASE)
+_SHAPE = re.compile(r"^(?P<head>(?:INSERT|REPLACE) INTO .+?\sVALUES)\s*\((?P<row>[^()]*)\)(?P<tail>.*)$", re.DOTALL | re.IGNORECASE)
 _BIND = re.compile(r":(\w+)")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
 

@@ -14,9 +14,15 @@ from pathlib import Path
 
 from server.db import Db, Session
 from server.errors import ConfigError
+from server.partitions import made_by_migration
 from server.paths import resource
 
 LOCK_S = 60
+DAYS = ":days"
+"""In a statement: a partition for each day about the time of the migration."""
+
+RESTORING = 0
+"""The number of a row of `schema_migrations` that is there while a backup is being restored: no manager starts on half of one."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ async def migrate(db: Db, now: int) -> list[str]:
     async def work(session: Session) -> list[str]:
         await _lock(session, db.dialect)
         try:
-            return await _apply(session, db, wanted, now)
+            await refuse_half(session, db)
+            return await apply(session, db, wanted, now)
         finally:
             await _unlock(session, db.dialect)
 
@@ -63,23 +70,31 @@ async def status(db: Db) -> list[tuple[int, str, bool]]:
     wanted = load(db.dialect)
 
     async def work(session: Session) -> dict[int, int]:
-        await session.raw_statement(_TABLE)
+        await session.raw_statement(TABLE)
         return {row["number"]: row["done"] for row in await session.rows(db.q.migrations.all)}
 
     done = await db.transaction(work)
     return [(m.number, m.name, done.get(m.number, 0) == len(m.statements)) for m in wanted]
 
 
-_TABLE = (
+TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_migrations (number INT NOT NULL PRIMARY KEY, name VARCHAR(64) NOT NULL, "
     "checksum CHAR(64) NOT NULL, done INT NOT NULL, applied_at BIGINT NOT NULL)"
 )
 
 
-async def _apply(session: Session, db: Db, wanted: list[Migration], now: int) -> list[str]:
+async def refuse_half(session: Session, db: Db) -> None:
+    """Raises ConfigError when a backup was being restored into this database and that was cut off."""
+    await session.raw_statement(TABLE)
+    if any(row["number"] == RESTORING for row in await session.rows(db.q.migrations.all)):
+        raise ConfigError("a restore of this database was not finished; run it again: ops-manager db restore FILE")
+
+
+async def apply(session: Session, db: Db, wanted: list[Migration], now: int) -> list[str]:
+    """Apply those of `wanted` that are missing, under the caller's lock; `wanted` begins with the first."""
     q = db.q.migrations
-    await session.raw_statement(_TABLE)
-    known = {row["number"]: row for row in await session.rows(q.all)}
+    await session.raw_statement(TABLE)
+    known = {row["number"]: row for row in await session.rows(q.all) if row["number"] != RESTORING}
     newer = sorted(set(known) - {m.number for m in wanted})
     if newer:
         raise ConfigError(f"the database has migration {newer[-1]}, this manager knows {wanted[-1].number}; start the newer manager")
@@ -93,14 +108,16 @@ async def _apply(session: Session, db: Db, wanted: list[Migration], now: int) ->
             await session.execute(q.begin, params)
         done = row["done"] if row else 0
         for position, statement in enumerate(migration.statements[done:], start=done + 1):
-            await session.raw_statement(_native(statement, db.dialect))
+            await session.raw_statement(_native(statement, db.dialect, now))
             await session.execute(q.progress, {"number": migration.number, "done": position})
         if done < len(migration.statements):
             applied.append(f"{migration.number:04d}_{migration.name}")
     return applied
 
 
-def _native(statement: str, dialect: str) -> str:
+def _native(statement: str, dialect: str, now: int) -> str:
+    if DAYS in statement:
+        return statement.replace(DAYS, made_by_migration(now))
     if dialect == "mysql" and statement.upper().startswith("CREATE TABLE"):
         return f"{statement} ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
     return statement

@@ -7,31 +7,51 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
+from server.alerting.states import Limits
 from server.config import Config
 from server.db import Db
 from server.keys import Keys
+from server.outbound.addresses import Policy, networks_of
+from server.service.alert_commands import AlertCommands
+from server.service.alert_outcomes import Outcomes
+from server.service.alert_readings import Readings
+from server.service.alert_rules import AlertRules
+from server.service.alert_watch import AlertWatch
+from server.service.alerts import Alerts
 from server.service.approvals import Approvals
+from server.service.attention import Attention
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
+from server.service.deliveries import Deliveries
+from server.service.delivery_turns import DeliveryTurns
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
 from server.service.health import Health
+from server.service.holding import Holding
 from server.service.kinds import Kinds
+from server.service.logs import Logs
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
+from server.service.once import Once
 from server.service.orders import Orders
 from server.service.output import Output
+from server.service.overview import Overviews
+from server.service.partitions import Partitions
 from server.service.people import People
 from server.service.polls import Polls
 from server.service.presence import Presence
+from server.service.quarantine import Quarantine
+from server.service.receivers import Receivers
 from server.service.records import Teller
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
+from server.service.sending import Sending
+from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
 
@@ -43,9 +63,11 @@ class Services:
     keys: Keys
     wakeups: Wakeups
     audit: Audit
+    once: Once
     people: People
     enrolment: Enrolment
     approvals: Approvals
+    quarantine: Quarantine
     index: NodeIndex
     nodes: Nodes
     selections: Selections
@@ -58,12 +80,25 @@ class Services:
     output: Output
     metrics: Metrics
     rollups: Rollups
+    partitions: Partitions
     health: Health
     telemetry: Telemetry
     reports: Reports
     polls: Polls
     files: Files
     command_files: CommandFiles
+    logs: Logs
+    attention: Attention
+    overviews: Overviews
+    receivers: Receivers
+    deliveries: Deliveries
+    delivery_turns: DeliveryTurns
+    alerts: Alerts
+    windows: Windows
+    holding: Holding
+    alert_rules: AlertRules
+    alert_watch: AlertWatch
+    alert_commands: AlertCommands
 
 
 def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> Services:
@@ -72,26 +107,44 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     audit = Audit(db, keys.audit, keys.folder / "audit.checkpoint")
     index = NodeIndex(db)
     nodes = Nodes(db, audit, wakeups, index)
-    enrolment = Enrolment(db, audit, keys, index, config.certificate_days)
+    quarantine = Quarantine(db, audit, nodes, wakeups)
+    enrolment = Enrolment(db, audit, keys, index, quarantine, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    commands = Commands(db, audit, keys, wakeups, kinds, command_files, config.command_ttl)
+    selections = Selections(db, audit)
+    windows = Windows(db, audit, selections)
+    holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
+    commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
+    rollups, telemetry = Rollups(db), Telemetry()
+    reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
+    attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
+    policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
+    deliveries = Deliveries(db, audit, selections)
+    receivers = Receivers(db, audit, keys.seals, selections, policy)
+    sending = Sending(policy, config.pages_url, config.public_names[0])
+    people = People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher())
+    readings, alerts = Readings(db), Alerts(db, audit, deliveries.enqueue, windows.silencing)
+    alert_rules = AlertRules(db, audit, keys.seals, alerts, selections, kinds, readings)
+    outcomes = Outcomes(db, alerts, config.alert_storm_nodes, config.alert_remind_hours * 3_600_000)
+    flapping = Limits(config.alert_flapping_opens, config.alert_flapping_minutes * 60_000)
     return Services(
         config=config,
         clock=clock,
         keys=keys,
         wakeups=wakeups,
         audit=audit,
-        people=People(db, audit, keys.seals, config.session_hours, hasher or PasswordHasher()),
+        once=Once(db, keys.seals),
+        people=people,
         enrolment=enrolment,
-        approvals=Approvals(db, audit, enrolment, nodes, config.approval),
+        approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
+        quarantine=quarantine,
         index=index,
         nodes=nodes,
-        selections=Selections(db, audit),
+        selections=selections,
         groups=Groups(db, audit),
         edits=NodeEdits(db, audit, index),
         presence=presence,
@@ -100,11 +153,24 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        rollups=Rollups(db),
+        rollups=rollups,
+        partitions=Partitions(db),
         health=Health(db),
-        telemetry=Telemetry(),
-        reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
+        telemetry=telemetry,
+        reports=reports,
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
+        logs=Logs(db),
+        attention=attention,
+        overviews=Overviews(db, nodes, alerts, attention),
+        receivers=receivers,
+        deliveries=deliveries,
+        delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
+        windows=windows,
+        holding=holding,
+        alerts=alerts,
+        alert_rules=alert_rules,
+        alert_watch=AlertWatch(db, selections, readings, outcomes, flapping),
+        alert_commands=AlertCommands(db, audit, alert_rules, commands, people),
     )

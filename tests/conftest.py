@@ -68,6 +68,20 @@ TABLES = [
     "node_notes",
     "saved_filters",
     "node_requests",
+    "node_machines",
+    "node_states",
+    "answers",
+    "receivers",
+    "receiver_health",
+    "deliveries",
+    "delivery_attempts",
+    "receiver_firing",
+    "alert_rules",
+    "alert_watches",
+    "alerts",
+    "alert_events",
+    "alert_storms",
+    "maintenance_windows",
 ]
 
 
@@ -119,6 +133,7 @@ async def _empty(db: Db) -> None:
         for table in TABLES:
             await session.raw_statement(f"DELETE FROM {table}")
         await session.raw_statement("UPDATE rollup_state SET done_until = 0, fleet_until = 0, leased_until = 0")
+        await session.raw_statement("UPDATE alert_state SET leased_until = 0, done_at = 0, seeded = 0")
         await session.raw_statement("UPDATE audit_head SET entries = 0, hash = ''")
 
     await db.transaction(work)

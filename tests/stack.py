@@ -34,7 +34,7 @@ class StackError(Exception):
 class Stack:
     """`folder` must be on a path short enough for Unix sockets (< 80 characters)."""
 
-    def __init__(self, folder: Path, database_url: str = "", daemon: str = "", manager: str = "", agent: str = "") -> None:
+    def __init__(self, folder: Path, database_url: str = "", daemon: str = "", manager: str = "", agent: str = "", link: str = "") -> None:
         self.bin_dir, self.stop_wait = BIN, 30  # where supervisord finds the programs, and how long it waits before it kills
         self.folder, self.database_url = folder, database_url
         self.node_port, self.web_port, self.agent_port = free_port(), free_port(), free_port()
@@ -42,7 +42,7 @@ class Stack:
         self.password = self.token = self.node_id = self.node_name = ""
         self._manager: subprocess.Popen[bytes] | None = None
         self._supervisord: subprocess.Popen[bytes] | None = None
-        self._extra = {"daemon": daemon, "manager": manager, "agent": agent}
+        self._extra = {"daemon": daemon, "manager": manager, "agent": agent, "link": link}
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -104,7 +104,7 @@ class Stack:
             f"daemon:\n  work_dir: {host}/var\n  run_dir: {host}/run\n  policy_file: {host}/etc/policy.yaml\n"
             f"plugins:\n  folder: {host}/etc/plugins\n"
             f"manager:\n  address: 127.0.0.1:{self.node_port}\n  enrolment_token_file: {token_file}\n"
-            f"agent:\n  url: https://127.0.0.1:{self.agent_port}\n" + self._extra["daemon"]
+            f"{self._extra['link']}agent:\n  url: https://127.0.0.1:{self.agent_port}\n" + self._extra["daemon"]
         )
         agent = f"work_dir: {host}/var\nrun_dir: {host}/run\nlisten: 127.0.0.1:{self.agent_port}\n"
         agent += f"policy_file: {host}/etc/policy.yaml\n"

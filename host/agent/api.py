@@ -33,6 +33,7 @@ from host.agent.operations import MAX_READ, OPERATIONS, CancelRequest
 from host.agent.output import STREAMS
 from host.lib.clock import Clock
 from host.wire import codec, envelope, states
+from host.wire.headers import REQUEST_ID, is_request_id
 from host.wire.schema import Schema
 from host.wire.tasks import ExecuteRequest
 
@@ -104,6 +105,7 @@ class Api:
             raise ApiError(400, envelope.BAD_PARAMETER, str(problem)) from problem
         except Busy as problem:
             raise ApiError(503 if self._engine.stopping else 429, envelope.TASK_FAILED, str(problem), BUSY_S) from problem
+        _log_taken(request, signed.nonce)
         return self._accepted(signed.nonce, taken)
 
     async def cancel(self, request: Request) -> Response:
@@ -115,7 +117,9 @@ class Api:
             self._for_this_node(bodies.decode(CancelRequest, bodies.parse_object(signed.body)).node_id)
         except ValueError as problem:
             raise ApiError(400, envelope.BAD_PARAMETER, str(problem)) from problem
-        return self._accepted(signed.nonce, self._engine.cancel(signed.nonce, request.path_params["id"], signed.expires))
+        taken = self._engine.cancel(signed.nonce, request.path_params["id"], signed.expires)
+        _log_taken(request, signed.nonce)
+        return self._accepted(signed.nonce, taken)
 
     async def task_status(self, request: Request) -> Response:
         await self._guard.fresh(request)
@@ -180,6 +184,11 @@ class Api:
 
     async def _fault(self, request: Request, problem: Exception) -> Response:
         return self._answer(None, 500, envelope.TASK_FAILED, "the agent failed; its log has the reason")
+
+
+def _log_taken(request: Request, command_id: str) -> None:
+    given = request.headers.get(REQUEST_ID, "")
+    log.info("command %s was taken%s", command_id, f" (request {given})" if is_request_id(given) else "")
 
 
 def _whole_number(text: str, name: str, most: int) -> int:

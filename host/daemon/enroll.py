@@ -2,7 +2,8 @@
 
     token, or none → CA (configured, or fetched and checked against the token's pin) → key → request → identity files
 
-Without a token the host asks, and waits until somebody has approved it; that needs the CA in the configuration.
+Without a token the host asks, and waits until somebody has approved it; that needs the CA in the configuration. A host that
+the manager sent to enrol anew (`anew`) always asks: the token of its configuration is that of the host it was copied from.
 
 Promised: the private key never leaves the host; it is on disk before the request, so that a repeated one after a lost
 answer is for the same key; nothing is sent to a manager whose CA is not the pinned one.
@@ -24,7 +25,7 @@ import requests
 import tenacity
 import urllib3
 
-from host.daemon import enroll_keys, facts, identity, proxy
+from host.daemon import anew, enroll_keys, facts, identity, proxy
 from host.daemon.config import Config, Manager
 from host.daemon.enrolling import TEMPORARY
 from host.daemon.link_errors import retry_after_of
@@ -71,27 +72,28 @@ def enroll(config: Config) -> identity.Identity:
     known = identity.load(config.daemon.work_dir)
     if known:
         return known
-    token = read_token(config.manager)
     folder = identity.folder_of(config.daemon.work_dir)
     try:
+        known_ca = anew.known_ca(config.daemon.work_dir)
+        token = "" if known_ca else read_token(config.manager)
         make_private_folder(folder, 0o700)
         key = enroll_keys.load_or_make_key(folder / "node.key")
         about = facts.gather(config.manager.labels)
         request = EnrollRequest(PROTOCOL, token, enroll_keys.request_for(key, about.hostname), about, facts.fingerprint())
-        answer, ca = _ask_one_of(config.manager, token, request)
+        answer, ca = _ask_one_of(config.manager, token, request, known_ca)
         _check(answer, key, ca)
         return _write(folder, answer)
     except OSError as problem:
         raise LinkError("D2002", f"the identity cannot be written: {problem}", "check daemon.work_dir and the free space") from problem
 
 
-def _ask_one_of(manager: Manager, token: str, request: EnrollRequest) -> tuple[EnrollAnswer, str]:
-    """The answer and the CA of the first address that has one; a refusal speaks for all of them."""
+def _ask_one_of(manager: Manager, token: str, request: EnrollRequest, known_ca: str) -> tuple[EnrollAnswer, str]:
+    """The answer and the CA of the first address that has one; a refusal speaks for all of them. `known_ca` (PEM) if any."""
     problem: Temporary | None = None
     for one in manager.address.split(","):
         edge = Edge(f"https://{one.strip()}", manager.timeout, proxy.of(manager.proxy, manager.proxy_password_file))
         try:
-            ca = trusted_ca(manager, token, edge)
+            ca = known_ca or trusted_ca(manager, token, edge)
             return _ask(edge, request, ca), ca
         except Waiting:
             raise
@@ -278,4 +280,5 @@ def _write(folder: Path, answer: EnrollAnswer) -> identity.Identity:
     write_atomically(folder / "dispatch.key", answer.dispatch_key.encode())
     write_atomically(folder / "node.crt", answer.certificate.encode(), 0o644)
     write_atomically(folder / "node.json", json.dumps({"node_id": answer.node_id, "name": answer.name}).encode())
+    anew.enrolled(folder)
     return identity.Identity(folder, answer.node_id, answer.name)

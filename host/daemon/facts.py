@@ -13,6 +13,9 @@ from host.daemon import VERSION
 from host.daemon.collectors.platform import cpu_model
 from host.wire.messages import Facts
 
+_MADE = ("br-", "cali", "cni", "docker", "dummy", "flannel", "lxc", "tap", "tun", "veth", "virbr")
+"""Beginnings of the names of interfaces that come and go, with random addresses."""
+
 
 def gather(labels: dict[str, str], agent_version: str = "", root: Path = Path("/")) -> Facts:
     """The facts; what cannot be read stays empty."""
@@ -66,12 +69,13 @@ def _addresses() -> list[str]:
 
 
 def _macs(folder: Path) -> list[str]:
-    """Of real network cards; where none counts as real (some containers), of all interfaces."""
+    """Of real network cards; where none counts as real (some containers), of all interfaces that no software makes and drops."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return []  # no sysfs: the other marks have to do
-    real = [name for name in names if (folder / name / "device").exists()] or names
+    own = [name for name in names if not name.startswith(_MADE)]
+    real = [name for name in names if (folder / name / "device").exists()] or own or names
     macs = {_read(folder / name / "address") for name in real}
     return sorted(mac for mac in macs if mac and mac != "00:00:00:00:00:00")
 

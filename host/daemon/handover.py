@@ -15,7 +15,7 @@ from typing import Protocol
 from host.daemon.agent_link import ACCEPTED, REFUSED, Outcome
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
-from host.wire.headers import EXPIRES
+from host.wire.headers import EXPIRES, REQUEST_ID, is_request_id
 from host.wire.messages import Command, Refusal
 from host.wire.protocol import DAEMON_PREFIX
 
@@ -135,7 +135,9 @@ class Handover:
                 return False
             self._holding.pop(command.id, None)
         if outcome.verdict == REFUSED:
-            log.warning("%s refused command %s: %s", "the daemon" if self._is_order(command) else "the agent", command.id, outcome.reason)
+            log.warning("%s refused %s: %s", "the daemon" if self._is_order(command) else "the agent", _named(command), outcome.reason)
+        else:
+            log.info("%s was handed over", _named(command))
         return True
 
     def _is_order(self, command: Command) -> bool:
@@ -146,9 +148,15 @@ class Handover:
             for command in [one for one in self._holding.values() if self._expired(one)]:
                 del self._holding[command.id]
                 self._refused[command.id] = Refusal(command.id, TOO_LATE)
-                log.warning("command %s expired before the agent could be reached", command.id)
+                log.warning("%s expired before the agent could be reached", _named(command))
 
     def _expired(self, command: Command) -> bool:
         """A command without a readable expiry is not kept: nobody could say for how long."""
         value = command.headers.get(EXPIRES, "")
         return not value.isdigit() or self._clock.now() > int(value)
+
+
+def _named(command: Command) -> str:
+    """For the log: with the request that gave it, which the manager's log has too. It comes unsigned: no more than a word of it."""
+    request = command.headers.get(REQUEST_ID, "")
+    return f"command {command.id} (request {request})" if is_request_id(request) else f"command {command.id}"

@@ -14,7 +14,7 @@ import json
 import socket
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +44,10 @@ def gzipped(body: bytes) -> bytes:
 
 
 class Link:
-    """`timeout` in seconds, for connecting and for each answer."""
+    """`timeout` in seconds, for connecting and for each answer; `always()` are headers that go with every call."""
 
-    def __init__(self, route: Route, timeout: float, clock: Clock) -> None:
-        self._route, self._timeout, self._clock = route, timeout, clock
+    def __init__(self, route: Route, timeout: float, clock: Clock, always: Callable[[], Mapping[str, str]] = lambda: {}) -> None:
+        self._route, self._timeout, self._clock, self._always = route, timeout, clock, always
         self._plan = route.plan()
         self._connection: http.client.HTTPSConnection | None = None
         self._socket: socket.socket | None = None
@@ -67,7 +67,7 @@ class Link:
 
         Raises LinkFailure; Rejected for a status of 400 and above.
         """
-        sent = {"Content-Type": "application/json", **(headers or {})}
+        sent = {"Content-Type": "application/json", **self._always(), **(headers or {})}
         patience = self._timeout + extra_wait
         try:
             answer = self._call(method, path, body, sent, patience, repeatable)

@@ -271,6 +271,13 @@ class Outbox:
             tombstones.bury(db, lane, first, last, now, why)
         self._wake()
 
+    def begin_as_another(self, now: int, why: str) -> None:
+        """This host is another node from now on, of which the manager has nothing yet: a tombstone for what it had under the
+        node before. What waits keeps its numbers and is told as the new node's."""
+        for lane in LANES:
+            if before := self._acknowledged[lane]:
+                self.admit_loss(lane, 1, before, now, why)
+
     def admit_unwritten(self, lane: str, count: int, now: int, why: str) -> None:
         """A tombstone for `count` records that never reached the disk: they get numbers, so that the manager can count them."""
         with self._writing() as db:

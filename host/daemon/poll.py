@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from host.daemon import VERSION
 from host.daemon.handover import Handover
 from host.daemon.link import Link
-from host.daemon.link_errors import LinkFailure
+from host.daemon.link_errors import LinkFailure, Rejected
+from host.daemon.machine import Machine
 from host.daemon.timeline import SKEW_WORTH_A_WORD, Timeline, difference
 from host.lib.backoff import Backoff
 from host.lib.clock import Clock
 from host.wire import codec
+from host.wire.machine import ENROL_ANEW
 from host.wire.messages import Command, Facts, PollAnswer, PollRequest
 from host.wire.protocol import POLL_PATH, PROTOCOL
 
@@ -43,7 +45,7 @@ class Contact:
 
 class Poller:
     """`facts()` gathers this host's facts; `agent()` gives the agent's state and version; `changed()` is called when the
-    manager answers again, or does not any more."""
+    manager answers again, or does not any more; `anew()` when it says that this machine is not the node it claims to be."""
 
     def __init__(
         self,
@@ -55,8 +57,11 @@ class Poller:
         agent: Callable[[], tuple[str, str]],
         timeline: Timeline | None = None,
         changed: Callable[[], None] = lambda: None,
+        machine: Machine | None = None,
+        anew: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        self._changed = changed
+        self._changed, self._machine, self._anew = changed, machine, anew
+        self._told_marks = ""
         self._link, self._handover, self._clock, self._backoff = link, handover, clock, backoff
         self._facts, self._agent = facts, agent
         self._timeline = timeline or Timeline(clock)
@@ -75,8 +80,10 @@ class Poller:
         self._link.arm()  # before the account: news that comes after it ends this poll
         account = self._handover.account()
         state, version = self._agent()
-        facts = self._facts() if self._facts_due else None
-        request = PollRequest(PROTOCOL, VERSION, state, version, account.accepted, account.refused, account.holding, facts)
+        marks = self._machine.marks if self._machine else ""
+        facts = self._facts() if self._facts_due or marks != self._told_marks else None
+        fingerprint = self._machine.fingerprint if self._machine and facts else None
+        request = PollRequest(PROTOCOL, VERSION, state, version, account.accepted, account.refused, account.holding, facts, fingerprint)
         started = self._clock.monotonic()
         try:
             answer = self._link.call("POST", POLL_PATH, codec.dumps(request), extra_wait=self._wait, repeatable=True)
@@ -90,7 +97,7 @@ class Poller:
             self._link.close()
             return self._backoff.next()
         self._handover.told(account)
-        self._facts_due = said.facts_wanted
+        self._facts_due, self._told_marks = said.facts_wanted, marks
         self._wait = min(max(said.wait, 0.0), 600.0)
         self._answered(said.now)
         self._handover.offer(said.commands)
@@ -126,6 +133,8 @@ class Poller:
         self.contact = Contact(False, self.contact.since, str(problem), self.contact.clock_ahead)
         if news:
             self._changed()
+        if isinstance(problem, Rejected) and problem.status == ENROL_ANEW:
+            self._anew(problem.reason or problem.what)
         return self._backoff.next(floor=problem.retry_after)
 
 

@@ -12,12 +12,13 @@ from datetime import datetime, timezone
 
 from cryptography.hazmat.primitives import serialization
 
-from host.daemon import enroll_keys, identity, proxy
+from host.daemon import enroll_keys, facts, identity, proxy
 from host.daemon.config import Config, addresses
 from host.daemon.enrolling import TEMPORARY
 from host.daemon.identity import Identity
 from host.daemon.link import Link
 from host.daemon.link_errors import LinkFailure, Rejected
+from host.daemon.machine import Machine
 from host.daemon.route import ManagerRoute
 from host.daemon.timeline import Timeline
 from host.lib.clock import Clock
@@ -72,7 +73,7 @@ def _ask(config: Config, found: Identity, clock: Clock, csr: str) -> RenewAnswer
     where = addresses(manager.address)
     timeline = Timeline(clock, found.validity().not_before)
     route = ManagerRoute(where, proxy.of(manager.proxy, manager.proxy_password_file), found, timeline)
-    link = Link(route, manager.timeout, clock)
+    link = Link(route, manager.timeout, clock, Machine(facts.fingerprint, clock).headers)
     try:
         for left in reversed(range(len(where))):
             try:

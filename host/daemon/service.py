@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host.daemon import VERSION, enrolling, facts, loop, proxy
+from host.daemon import VERSION, anew, enrolling, facts, loop, proxy
 from host.daemon.agent_link import AgentLink
 from host.daemon.config import Config, InForce, addresses
 from host.daemon.dial import tls_context
@@ -22,6 +22,7 @@ from host.daemon.health import HealthTelling
 from host.daemon.identity import Identity
 from host.daemon.link import Link
 from host.daemon.loop import Loop
+from host.daemon.machine import Machine
 from host.daemon.measuring import Measuring
 from host.daemon.obeying import Obeying
 from host.daemon.outbox import Outbox, open_outbox
@@ -147,6 +148,7 @@ class Service:
         self._in_force, self._recent, self.again = in_force, recent, ""
         self._obeying = Obeying(config, in_force, clock, stop, reload, outbox, self._start_afresh)
         self._started = clock.now()
+        self._machine = Machine(facts.fingerprint, clock)
         self._identity: Identity | None = None
         self._poller: Poller | None = None
         self._handover: Handover | None = None
@@ -185,6 +187,9 @@ class Service:
             self._identity = enrolling.obtain(self._config.daemon.work_dir, run, backoff, self._stop)
             if self._identity:
                 log.info("this host is node %s (%s)", self._identity.name, self._identity.node_id)
+                if anew.agent_is_stale(self._identity.folder):
+                    self._watch.renew()
+                    self._outbox.begin_as_another(self._clock.now(), "told before this host became a node of its own")
                 self._start_all(self._identity)
                 self._stop.wait()
         finally:
@@ -250,7 +255,7 @@ class Service:
         route = self._route = ManagerRoute(addresses(manager.address), way, identity, timeline, self._renewed)
 
         def link() -> Link:
-            return Link(route, manager.timeout, clock)
+            return Link(route, manager.timeout, clock, self._machine.headers)
 
         def backoff() -> Backoff:
             return Backoff(manager.reconnect_interval, manager.reconnect_max, random.random)
@@ -281,6 +286,8 @@ class Service:
             self._watch.told_state,
             timeline,
             lambda: self._wake("health"),
+            self._machine,
+            self._enrol_anew,
         )
         self._measuring = Measuring(self._config, clock, self._emit, lambda: self._wake("collect"))
         self._start("watch", self._watch.step)
@@ -332,6 +339,17 @@ class Service:
     def _start_afresh(self, note: str) -> None:
         self.again = note
         self._stop.set()
+
+    def _enrol_anew(self, reason: str) -> None:
+        """The manager knows this machine for a copy of another: it becomes a node of its own."""
+        assert self._identity is not None, "who polls has an identity"
+        log.warning("D2002 %s", reason)
+        try:
+            anew.leave(self._identity)
+        except OSError as problem:
+            log.error("D2002 the copied identity cannot be given up: %s — check daemon.work_dir", problem)
+            return  # the next poll is answered the same
+        self._start_afresh("to enrol as a node of its own")
 
     def _hurry(self) -> None:
         if self._measuring:

@@ -74,6 +74,7 @@ class Watch:
         self._check, self._waits, self._telling, self._emit = check, waits, telling, emit
         self._stopped = stopped
         self._restart_of: int | None = None
+        self._renew = False
         self._lock = threading.Lock()
         self._heartbeat: Heartbeat | None = None
         self._closer_until = 0.0
@@ -109,6 +110,10 @@ class Watch:
         with self._lock:
             self._restart_of = self.state.pid
 
+    def renew(self) -> None:
+        """The agent that is found running at the first look is to be started anew: it has what another identity left it."""
+        self._renew = True
+
     # -- the loop -------------------------------------------------------------------------------------------------
 
     def step(self) -> float:
@@ -116,6 +121,10 @@ class Watch:
         with self._lock:
             heartbeat, closer = self._heartbeat, self._closer_until
         seen, pid, orphan = self._look(heartbeat)
+        if self._renew and seen.alive is not None:
+            self._renew = False
+            with self._lock:
+                self._restart_of = pid
         seen = replace(seen, unwanted=self._unwanted(pid))
         decision = supervise.decide(self._memory, seen, self._check, self._waits)
         self._memory = decision.memory

@@ -98,7 +98,8 @@ class Refusal:
 @dataclass(frozen=True)
 class PollRequest:
     """`accepted`: ids that are in the ledger since the last answered poll. `holding`: ids that the
-    daemon has but could not hand to the agent yet; all others that are queued are sent (again)."""
+    daemon has but could not hand to the agent yet; all others that are queued are sent (again).
+    `fingerprint` goes with `facts`, as in EnrollRequest."""
 
     protocol: int
     daemon_version: str
@@ -108,6 +109,7 @@ class PollRequest:
     refused: list[Refusal] = field(default_factory=list)
     holding: list[str] = field(default_factory=list)
     facts: Facts | None = None
+    fingerprint: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 A manager serves hosts that are one protocol older.
 
     1  2026-11-21  enroll, ca, poll, report, renew; commands for the daemon itself; files of tasks
+       2026-11-25  each call may say which machine it comes from (`host.wire.machine`); 410: enrol anew, with a new key
 """
 
 from __future__ import annotations

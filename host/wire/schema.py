@@ -43,13 +43,13 @@ class Field:
     label: str = ""
     help: str = ""
     required: bool = False
-    default: object = None
+    default: Any = None
     choices: list[str] = field(default_factory=list)
     least: float | None = None
     most: float | None = None
     unit: str = ""
     secret: bool = False
-    only: dict[str, list[str]] = field(default_factory=dict)
+    only: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

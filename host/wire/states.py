@@ -52,16 +52,19 @@ COMMAND_REASON: Mapping[str, str] = {
 PENDING = "pending"
 ONLINE = "online"
 OFFLINE = "offline"
+UNKNOWN = "unknown"
 QUARANTINED = "quarantined"
 RETIRED = "retired"
 
 NODE: Mapping[str, frozenset[str]] = {
     PENDING: frozenset({ONLINE, OFFLINE, QUARANTINED, RETIRED}),
-    ONLINE: frozenset({OFFLINE, QUARANTINED, RETIRED}),
+    ONLINE: frozenset({OFFLINE, UNKNOWN, QUARANTINED, RETIRED}),
     OFFLINE: frozenset({ONLINE, QUARANTINED, RETIRED}),
+    UNKNOWN: frozenset({ONLINE, OFFLINE, QUARANTINED, RETIRED}),
     QUARANTINED: frozenset({OFFLINE, RETIRED}),
     RETIRED: frozenset({OFFLINE}),
 }
+"""`unknown`: the manager itself was away, so whether the host is there nobody can say yet."""
 
 AGENT = ("running", "stopped", "failed", "unknown")
 

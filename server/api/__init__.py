@@ -16,6 +16,7 @@ from server.answers import bad
 from server.api import (
     audit,
     commands,
+    description,
     edits,
     enrolment,
     files,
@@ -24,15 +25,21 @@ from server.api import (
     health,
     kinds,
     nodes,
+    openapi,
     output,
+    overview,
     people,
+    quarantine,
+    receivers,
     selectors,
     telemetry,
     waiting,
+    windows,
 )
 from server.auth import PUBLIC, Caller
 from server.door import Door
-from server.errors import NotFound, OpsError, WrongMethod
+from server.errors import NotFound, OpsError, TooMany, WrongMethod
+from server.rates import Rate, whole_address
 from server.services import Services
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -41,7 +48,19 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 def routes(services: Services) -> list[BaseRoute]:
     """All routes of the API and `/healthz`; the last one takes every other address under `/api`."""
 
+    persons, strangers = Rate("calls", services.config.rate_user), Rate("calls", services.config.rate_stranger)
+
     async def identify(request: Request) -> Caller:
+        caller = await recognise(request)
+        # A probe that is told 429 would take the manager for dead.
+        if request.url.path not in health.PATHS:
+            rate, who = (persons, caller.id) if caller.id else (strangers, whole_address(caller.ip))
+            request.state.headers, wait = rate.take(who)
+            if wait:
+                raise TooMany(f"more than {rate.quota} calls a minute; slow down", retry_after=wait)
+        return caller
+
+    async def recognise(request: Request) -> Caller:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         ip = request.client.host if request.client else ""
         if not secret and (caller := telemetry.neighbour(request, services.config)):
@@ -52,15 +71,39 @@ def routes(services: Services) -> list[BaseRoute]:
         return bad(services.clock(), problem)
 
     door = Door(services.clock, identify, refuse, services.telemetry)
-    nouns = (people, nodes, selectors, groups, edits, waiting, enrolment, commands, kinds, output, files, audit, health, fleet, telemetry)
+    nouns = (
+        people,
+        overview,
+        nodes,
+        selectors,
+        groups,
+        edits,
+        waiting,
+        quarantine,
+        enrolment,
+        commands,
+        kinds,
+        output,
+        files,
+        audit,
+        health,
+        fleet,
+        telemetry,
+        receivers,
+        windows,
+    )
     known = [route for noun in nouns for route in noun.routes(door, services)]
+    known += description.routes(door, lambda: openapi.document(known))
     return [*known, *_others(door, known, refuse)]
 
 
 def _others(door: Door, known: list[Route], refuse: Callable[[Request, OpsError], Response]) -> list[Route]:
     async def other(request: Request, caller: Caller) -> Response:
         path = request.url.path[:200]
-        takes = {method for route in known if route.matches(request.scope)[0] is Match.PARTIAL for method in route.methods or ()}
+        there = [route for route in known if route.matches(request.scope)[0] is Match.PARTIAL]
+        # Of /windows/preview and /windows/{id} only the first is meant by its own name.
+        least = min((route.path.count("{") for route in there), default=0)
+        takes = {method for route in there if route.path.count("{") == least for method in route.methods or ()}
         if not takes:
             raise NotFound(f"there is nothing at {path}; docs/api.md lists every call")
         allow = ", ".join(sorted(takes))

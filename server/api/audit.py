@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.paging import listed, window
+from server.api.calls import Answer, Call, Listed, listed, query
+from server.api.parameters import Paged, order_of, sorts
 from server.auth import AUDIT_READ, Caller
 from server.db import Row
 from server.door import Door
+from server.service.audit import SORTS
 from server.services import Services
+
+
+class Entry(Answer):
+    """What somebody did; `detail` depends on the action. `user_id` is empty for hosts and the manager itself."""
+
+    id: int
+    created_at: int
+    user_id: str
+    actor: str
+    action: str
+    resource: str
+    detail: dict[str, Any]
+    ip: str
+
+
+class EntryList(Paged, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts(*SORTS)] = "-id"
+
+
+class Verified(Answer):
+    """`first_broken`: the number of the first entry that is not as it was written, or missing."""
+
+    intact: bool
+    first_broken: int | None
 
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def page(request: Request, caller: Caller) -> Response:
-        wanted = window(request)
-        found = await services.audit.page(wanted.size, wanted.offset)
+        wanted = query(request, EntryList)
+        found = await services.audit.page(wanted.size, wanted.offset, order_of(wanted.sort))
         return good(services.clock(), listed(wanted, [_shown(row) for row in found.rows], found.total))
 
     async def verify(request: Request, caller: Caller) -> Response:
         broken = await services.audit.first_broken()
         return good(services.clock(), {"intact": broken is None, "first_broken": broken})
 
-    return [door.route("/api/v1/audit", page, AUDIT_READ), door.route("/api/v1/audit/verify", verify, AUDIT_READ)]
+    return [
+        door.route(
+            "/api/v1/audit",
+            page,
+            AUDIT_READ,
+            call=Call("What people and hosts did", query=EntryList, answer=Listed[Entry]),
+        ),
+        door.route("/api/v1/audit/verify", verify, AUDIT_READ, call=Call("Whether every entry is as it was written", answer=Verified)),
+    ]
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
-from server.api.groups import meant, results
+from server.answers import good
+from server.api.calls import Answer, Call, body, query
+from server.api.groups import Results, Version, meant, results
+from server.api.once import created
+from server.api.parameters import Query, arranged, sorts
+from server.api.selectors import Made
 from server.api.versions import version_of
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
 from server.services import Services
+
+
+class Note(Answer):
+    id: str
+    text: str
+    author: str
+    created_at: int
+
+
+class NoteList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("created_at", "author")] = "-created_at"
+
+
+class Notes(Answer):
+    """The newest first."""
+
+    items: list[Note]
+    total: int
+
+
+class CustomField(Answer):
+    """`name` is also its id in addresses."""
+
+    name: str
+    title: str
+    type: str
+    choices: list[str]
+    version: int
+    updated_at: int
+    updated_by: str
+
+
+class FieldList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("name", "title", "type", "updated_at")] = "name"
+
+
+class CustomFields(Answer):
+    items: list[CustomField]
+    total: int
 
 
 class Tags(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,11 +70,11 @@ class Tags(msgspec.Struct, forbid_unknown_fields=True):
     confirm: list[str] = []
 
 
-class Note(msgspec.Struct, forbid_unknown_fields=True):
+class NewNote(msgspec.Struct, forbid_unknown_fields=True):
     text: str
 
 
-class Field(msgspec.Struct, forbid_unknown_fields=True):
+class NewField(msgspec.Struct, forbid_unknown_fields=True):
     """`type`: text, number, choice (of `choices`), date or yes-no."""
 
     name: str
@@ -38,7 +83,7 @@ class Field(msgspec.Struct, forbid_unknown_fields=True):
     choices: list[str] = []
 
 
-class Redefined(msgspec.Struct, forbid_unknown_fields=True):
+class FieldChange(msgspec.Struct, forbid_unknown_fields=True):
     title: str
     choices: list[str] = []
 
@@ -62,12 +107,20 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def notes(request: Request, caller: Caller) -> Response:
         await services.nodes.get(request.path_params["id"])
-        items = await edits.notes(request.path_params["id"])
+        items = arranged(await edits.notes(request.path_params["id"]), query(request, NoteList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def note(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, Note)
-        return good(now, {"id": await edits.note(caller, request.path_params["id"], wanted.text, now)}, 201)
+        now, wanted = services.clock(), await body(request, NewNote)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: edits.note(caller, request.path_params["id"], wanted.text, now, along),
+            lambda made: {"id": made},
+        )
 
     async def delete_note(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -75,16 +128,23 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     async def fields(request: Request, caller: Caller) -> Response:
-        items = await edits.fields()
+        items = arranged(await edits.fields(), query(request, FieldList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def define(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, Field)
-        await edits.define(caller, wanted.name, wanted.title, wanted.type, wanted.choices, now)
-        return good(now, {"version": 1}, 201)
+        now, wanted = services.clock(), await body(request, NewField)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            int,
+            lambda along: edits.define(caller, wanted.name, wanted.title, wanted.type, wanted.choices, now, along),
+            lambda made: {"version": made},
+        )
 
     async def redefine(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, Redefined)
+        now, wanted = services.clock(), await body(request, FieldChange)
         name = request.path_params["id"]
         return good(now, {"version": await edits.redefine(caller, name, version_of(request), wanted.title, wanted.choices, now)})
 
@@ -99,13 +159,17 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, results(await edits.fill(caller, ids, request.path_params["id"], wanted.value, now, wanted.confirm)))
 
     return [
-        door.route("/api/v1/tags", tag, NODE_EDIT, ("POST",)),
-        door.route("/api/v1/nodes/{id}/notes", notes, NODE_READ),
-        door.route("/api/v1/nodes/{id}/notes", note, NODE_EDIT, ("POST",)),
-        door.route("/api/v1/nodes/{id}/notes/{note}", delete_note, NODE_EDIT, ("DELETE",)),
-        door.route("/api/v1/fields", fields, NODE_READ),
-        door.route("/api/v1/fields", define, NODE_EDIT, ("POST",)),
-        door.route("/api/v1/fields/{id}", redefine, NODE_EDIT, ("PATCH",)),
-        door.route("/api/v1/fields/{id}", undefine, NODE_EDIT, ("DELETE",)),
-        door.route("/api/v1/fields/{id}/values", fill, NODE_EDIT, ("POST",)),
+        door.route("/api/v1/tags", tag, NODE_EDIT, ("POST",), Call("Add tags to nodes, or remove some", body=Tags, answer=Results)),
+        door.route("/api/v1/nodes/{id}/notes", notes, NODE_READ, call=Call("Notes on a node", query=NoteList, answer=Notes)),
+        door.route(
+            "/api/v1/nodes/{id}/notes", note, NODE_EDIT, ("POST",), Call("Write a note on a node", body=NewNote, answer=Made, status=201)
+        ),
+        door.route("/api/v1/nodes/{id}/notes/{note}", delete_note, NODE_EDIT, ("DELETE",), Call("Delete a note")),
+        door.route("/api/v1/fields", fields, NODE_READ, call=Call("Custom fields", query=FieldList, answer=CustomFields)),
+        door.route("/api/v1/fields", define, NODE_EDIT, ("POST",), Call("Make a custom field", body=NewField, answer=Version, status=201)),
+        door.route(
+            "/api/v1/fields/{id}", redefine, NODE_EDIT, ("PATCH",), Call("Change a field", body=FieldChange, answer=Version, versioned=True)
+        ),
+        door.route("/api/v1/fields/{id}", undefine, NODE_EDIT, ("DELETE",), Call("Delete a field with all its values", versioned=True)),
+        door.route("/api/v1/fields/{id}/values", fill, NODE_EDIT, ("POST",), Call("Set a field on nodes", body=Value, answer=Results)),
     ]

@@ -7,13 +7,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from server.answers import body, good
+from server.api.calls import Call, body
+from server.api.once import created
 from server.auth import NODE_ENROL, PUBLIC, Caller
 from server.door import Door
+from server.service.enrolment import Token
 from server.services import Services
 
 
-class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class NewToken(msgspec.Struct, forbid_unknown_fields=True):
     """`uses`: how many hosts; `hours`: how long it is good for; `tags` go to each node that enrols with it;
     `name`: for the one host that is to be the node of this name."""
 
@@ -27,15 +29,22 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 def routes(door: Door, services: Services) -> list[Route]:
     async def create(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        wanted = await body(request, Wanted)
-        token = await services.enrolment.create_token(caller, wanted.uses, wanted.hours, wanted.note, wanted.tags, now, wanted.name)
-        return good(now, token, 201)
+        wanted = await body(request, NewToken)
+        given = (wanted.uses, wanted.hours, wanted.note, wanted.tags, now, wanted.name)
+        verb = services.enrolment.create_token
+        return await created(services, request, caller, now, Token, lambda along: verb(caller, *given, along))
 
     async def ca(request: Request, caller: Caller) -> Response:
         # Public like the certificate in every handshake: whoever asks compares it with a pin, or trusts it already.
         return PlainTextResponse(services.keys.ca_pem, media_type="application/x-pem-file")
 
     return [
-        door.route("/api/v1/enrolment-tokens", create, NODE_ENROL, ("POST",)),
-        door.route("/api/v1/ca", ca, PUBLIC),
+        door.route(
+            "/api/v1/enrolment-tokens",
+            create,
+            NODE_ENROL,
+            ("POST",),
+            Call("A token with which hosts enrol", body=NewToken, answer=Token, status=201),
+        ),
+        door.route("/api/v1/ca", ca, PUBLIC, call=Call("The manager's CA certificate as PEM", answer=str, media="application/x-pem-file")),
     ]

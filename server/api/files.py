@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
-from server.api.paging import MAX_TIME, listed, whole, window
+from server.answers import good
+from server.api.calls import Answer, Call, Listed, body, listed, query
+from server.api.once import created
+from server.api.parameters import MAX_TIME, Paged, Query, order_of, sorts
 from server.auth import FILE_READ, FILE_WRITE, Caller
 from server.db import Row
 from server.door import Door
+from server.service.files import SORTS
 from server.services import Services
 from server.streams import file_answer
 
 _SHOWN = ("id", "name", "state", "size", "received", "sha256", "node_id", "created_by", "created_at", "used_at")
 
 
-class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class StoredFile(Answer):
+    """`state`: receiving until it is whole, then ready. `sha256` is empty until then; `node_id`: the node that sent it."""
+
+    id: str
+    name: str
+    state: str
+    size: int
+    received: int
+    sha256: str
+    node_id: str | None
+    created_by: str
+    created_at: int
+    used_at: int
+
+
+class ListedFile(StoredFile):
+    """`commands`: how many commands use or made it."""
+
+    commands: int
+
+
+class Stored(Answer):
+    """Where to go on."""
+
+    stored: int
+
+
+class FileList(Paged, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts(*SORTS)] = "-created_at"
+
+
+class Place(Query, frozen=True, kw_only=True):
+    offset: Annotated[int, Meta(ge=0, le=MAX_TIME, description="bytes from the start")] = 0
+
+
+PARTS = ((206, "One range of it"), (409, "It is not whole yet (code 1001)"), (416, "There is nothing at that range"))
+
+
+class NewFile(msgspec.Struct, forbid_unknown_fields=True):
     """`size` in bytes."""
 
     name: str
@@ -38,12 +80,13 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def create(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        wanted = await body(request, Wanted)
-        return good(now, _shown(await files.create(caller, wanted.name, wanted.size, now)), 201)
+        wanted = await body(request, NewFile)
+        verb = files.create
+        return await created(services, request, caller, now, Row, lambda along: verb(caller, wanted.name, wanted.size, now, along), _shown)
 
     async def page(request: Request, caller: Caller) -> Response:
-        wanted = window(request)
-        found = await files.page(wanted.size, wanted.offset)
+        wanted = query(request, FileList)
+        found = await files.page(wanted.size, wanted.offset, order_of(wanted.sort))
         return good(services.clock(), listed(wanted, [_shown(row) | {"commands": row["commands"]} for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
@@ -51,7 +94,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def put(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        offset = whole(request, "offset", 0, 0, MAX_TIME)
+        offset = query(request, Place).offset
         return good(now, {"stored": await files.put(request.path_params["id"], offset, await request.body(), now)})
 
     async def finish(request: Request, caller: Caller) -> Response:
@@ -68,13 +111,26 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
-        door.route("/api/v1/files", create, FILE_WRITE, ("POST",)),
-        door.route("/api/v1/files", page, FILE_READ),
-        door.route("/api/v1/files/{id}", one, FILE_READ),
-        door.route("/api/v1/files/{id}", delete, FILE_WRITE, ("DELETE",)),
-        door.route("/api/v1/files/{id}/content", put, FILE_WRITE, ("PUT",)),
-        door.route("/api/v1/files/{id}/content", fetch, FILE_READ),
-        door.route("/api/v1/files/{id}/finish", finish, FILE_WRITE, ("POST",)),
+        door.route(
+            "/api/v1/files", create, FILE_WRITE, ("POST",), Call("Make room for a file", body=NewFile, answer=StoredFile, status=201)
+        ),
+        door.route("/api/v1/files", page, FILE_READ, call=Call("Files, the newest first", query=FileList, answer=Listed[ListedFile])),
+        door.route("/api/v1/files/{id}", one, FILE_READ, call=Call("One file", answer=StoredFile)),
+        door.route("/api/v1/files/{id}", delete, FILE_WRITE, ("DELETE",), Call("Delete a file")),
+        door.route(
+            "/api/v1/files/{id}/content",
+            put,
+            FILE_WRITE,
+            ("PUT",),
+            Call("Put a chunk of at most 1 MiB", body=bytes, query=Place, answer=Stored),
+        ),
+        door.route(
+            "/api/v1/files/{id}/content",
+            fetch,
+            FILE_READ,
+            call=Call("Its bytes", answer=bytes, media="application/octet-stream", also=PARTS),
+        ),
+        door.route("/api/v1/files/{id}/finish", finish, FILE_WRITE, ("POST",), Call("The file is whole", body=Whole, answer=StoredFile)),
     ]
 
 

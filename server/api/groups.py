@@ -2,25 +2,84 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
+from server.answers import good
+from server.api.calls import Answer, Call, body, query
+from server.api.once import created
+from server.api.parameters import Query, arranged, one_of, sorts
 from server.api.versions import version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
 from server.db import Row
 from server.door import Door
 from server.errors import BadInput
-from server.service.groups import Change
+from server.service.groups import KINDS, Change
 from server.service.outcomes import Outcome
 from server.services import Services
 
 _SHOWN = ("id", "kind", "name", "path", "parent_id", "protected", "nodes", "total", "version", "updated_at", "updated_by")
 
 
-class New(msgspec.Struct, forbid_unknown_fields=True):
+class Group(Answer):
+    """`path`: with the names above; `nodes` are in itself, `total` with all below. `parent_id` is empty at the top."""
+
+    id: str
+    kind: str
+    name: str
+    path: str
+    parent_id: str
+    protected: bool
+    nodes: int
+    total: int
+    version: int
+    updated_at: int
+    updated_by: str
+
+
+class Tree(Answer):
+    """In the order of the trees."""
+
+    items: list[Group]
+    total: int
+
+
+class MadeGroup(Answer):
+    id: str
+    version: int
+
+
+class Version(Answer):
+    """The new one."""
+
+    version: int
+
+
+class Results(Answer):
+    """What became of each: one that cannot be changed holds up no other."""
+
+    results: list[Outcome]
+    changed: int
+    failed: int
+
+
+class WhichTree(Query, frozen=True, kw_only=True):
+    kind: Annotated[str, one_of(*KINDS)] = ""
+    sort: Annotated[str, sorts("path", "name", "nodes", "total", "updated_at")] | None = None
+
+
+class Deletion(Query, frozen=True, kw_only=True):
+    """`move_up`: nodes and groups in it go to the group above; `confirm`: the name, for a protected one."""
+
+    move_up: bool = False
+    confirm: str = ""
+
+
+class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
     """`parent`: the id of the group above; empty for the top of the tree."""
 
     kind: str
@@ -29,7 +88,7 @@ class New(msgspec.Struct, forbid_unknown_fields=True):
     protected: bool = False
 
 
-class Changed(msgspec.Struct, forbid_unknown_fields=True):
+class GroupChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays as it is."""
 
     name: str | None = None
@@ -49,8 +108,11 @@ def routes(door: Door, services: Services) -> list[Route]:
     groups = services.groups
 
     async def tree(request: Request, caller: Caller) -> Response:
-        kind = request.query_params.get("kind", "")
+        wanted = query(request, WhichTree)
+        kind = wanted.kind
         items = [_shown(row) for row in await groups.tree() if kind in ("", row["kind"])]
+        if wanted.sort is not None:
+            items = arranged(items, wanted.sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def one(request: Request, caller: Caller) -> Response:
@@ -60,20 +122,26 @@ def routes(door: Door, services: Services) -> list[Route]:
         return response
 
     async def make(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, New)
-        return good(
-            now, {"id": await groups.make(caller, wanted.kind, wanted.name, wanted.parent, wanted.protected, now), "version": 1}, 201
+        now, wanted = services.clock(), await body(request, NewGroup)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: groups.make(caller, wanted.kind, wanted.name, wanted.parent, wanted.protected, now, along),
+            lambda made: {"id": made, "version": 1},
         )
 
     async def change(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, Changed)
+        now, wanted = services.clock(), await body(request, GroupChange)
         new = Change(wanted.name, wanted.parent, wanted.protected)
         return good(now, {"version": await groups.change(caller, request.path_params["id"], version_of(request), new, now)})
 
     async def delete(request: Request, caller: Caller) -> Response:
-        now, query = services.clock(), request.query_params
-        move_up = query.get("move_up", "") in ("1", "true")
-        await groups.delete(caller, request.path_params["id"], version_of(request), now, move_up=move_up, confirm=query.get("confirm", ""))
+        now, wanted = services.clock(), query(request, Deletion)
+        version = version_of(request)
+        await groups.delete(caller, request.path_params["id"], version, now, move_up=wanted.move_up, confirm=wanted.confirm)
         return good(now, None)
 
     async def put(request: Request, caller: Caller) -> Response:
@@ -89,13 +157,31 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, results(done))
 
     return [
-        door.route("/api/v1/groups", tree, NODE_READ),
-        door.route("/api/v1/groups", make, GROUP_EDIT, ("POST",)),
-        door.route("/api/v1/groups/{id}", one, NODE_READ),
-        door.route("/api/v1/groups/{id}", change, GROUP_EDIT, ("PATCH",)),
-        door.route("/api/v1/groups/{id}", delete, GROUP_EDIT, ("DELETE",)),
-        door.route("/api/v1/groups/{id}/members", put, GROUP_EDIT, ("POST",)),
-        door.route("/api/v1/ungroup/{kind}", take_out, GROUP_EDIT, ("POST",)),
+        door.route("/api/v1/groups", tree, NODE_READ, call=Call("All groups in the order of their trees", query=WhichTree, answer=Tree)),
+        door.route("/api/v1/groups", make, GROUP_EDIT, ("POST",), Call("Make a group", body=NewGroup, answer=MadeGroup, status=201)),
+        door.route("/api/v1/groups/{id}", one, NODE_READ, call=Call("One group", answer=Group, etag=True)),
+        door.route(
+            "/api/v1/groups/{id}",
+            change,
+            GROUP_EDIT,
+            ("PATCH",),
+            Call("Change or move a group", body=GroupChange, answer=Version, versioned=True),
+        ),
+        door.route("/api/v1/groups/{id}", delete, GROUP_EDIT, ("DELETE",), Call("Delete a group", query=Deletion, versioned=True)),
+        door.route(
+            "/api/v1/groups/{id}/members",
+            put,
+            GROUP_EDIT,
+            ("POST",),
+            Call("Put nodes into a group, out of others of its kind", body=Members, answer=Results),
+        ),
+        door.route(
+            "/api/v1/ungroup/{kind}",
+            take_out,
+            GROUP_EDIT,
+            ("POST",),
+            Call("Take nodes out of their groups of a kind", body=Members, answer=Results),
+        ),
     ]
 
 

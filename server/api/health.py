@@ -8,10 +8,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import plain
+from server.api.calls import Answer, Call
 from server.auth import PUBLIC, Caller
 from server.door import Door
 from server.errors import Unavailable
 from server.services import Services
+
+PATHS = ("/healthz", "/readyz")
+AWAY = ((503, "It cannot; `reason` says why"),)
+
+
+class Health(Answer):
+    """`status`: ok, ready or unavailable."""
+
+    status: str
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -32,4 +42,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             return plain({"status": "unavailable", "reason": reason}, 503)
         return plain({"status": "ready"})
 
-    return [door.route("/healthz", health, PUBLIC), door.route("/readyz", ready, PUBLIC)]
+    return [
+        door.route(PATHS[0], health, PUBLIC, call=Call("Whether the database answers", answer=Health, media="application/json", also=AWAY)),
+        door.route(PATHS[1], ready, PUBLIC, call=Call("Whether it can serve", answer=Health, media="application/json", also=AWAY)),
+    ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from host.wire.schema import Schema
+from host.wire.schema import Field, Schema
 from host.wire.tasks import KINDS
 from server.answers import good
+from server.api.calls import Answer, Call, query
+from server.api.parameters import Query
 from server.auth import NODE_READ, Caller
 from server.door import Door
 from server.errors import BadInput
@@ -22,9 +25,47 @@ NAMED = 100
 """How many of the nodes that lack a kind one answer names."""
 
 
+class Which(Query, frozen=True, kw_only=True):
+    """`nodes`: ids with commas between, or given again; without it all nodes in service."""
+
+    nodes: list[str] = msgspec.field(default_factory=list)
+
+
+class Kind(Answer):
+    """A kind of task; `builtin`: it comes with the agent."""
+
+    kind: str
+    label: str
+    help: str
+    fields: list[Field]
+    dry_run: bool
+    builtin: bool
+
+
+class OfferedKind(Kind):
+    """`same`: all nodes know the same fields. `nodes` run it, `lacking` do not; `lack_it` names some of these by id."""
+
+    same: bool
+    nodes: int
+    lacking: int
+    lack_it: list[str]
+
+
+class OfferedKinds(Answer):
+    items: list[OfferedKind]
+
+
+class NodeKinds(Answer):
+    """`refused`: plugin → why it is not among them. `told_at` is null until the agent has told."""
+
+    items: list[Kind]
+    refused: dict[str, str]
+    told_at: int | None
+
+
 def routes(door: Door, services: Services) -> list[Route]:
     async def offered(request: Request, caller: Caller) -> Response:
-        asked = [node for text in request.query_params.getlist("nodes") for node in text.split(",") if node]
+        asked = [node for text in query(request, Which).nodes for node in text.split(",") if node]
         if len(asked) > MAX_NODES:
             raise BadInput(f"nodes: name 1 to {MAX_NODES} nodes", field="nodes")
         offers = await services.kinds.offers(list(dict.fromkeys(asked)) or None)
@@ -41,8 +82,8 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), {"items": [_schema(one) for one in told.schemas], "refused": told.refused, "told_at": told.at})
 
     return [
-        door.route("/api/v1/kinds", offered, NODE_READ),
-        door.route("/api/v1/nodes/{id}/kinds", of_node, NODE_READ),
+        door.route("/api/v1/kinds", offered, NODE_READ, call=Call("Kinds of task that nodes run", query=Which, answer=OfferedKinds)),
+        door.route("/api/v1/nodes/{id}/kinds", of_node, NODE_READ, call=Call("Kinds of task that one node runs", answer=NodeKinds)),
     ]
 
 

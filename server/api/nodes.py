@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,12 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import RETIRED
-from server.answers import body, good
-from server.api.paging import MAX_TIME, listed, whole, window, window_of
+from server.answers import good
+from server.api.calls import Call, Listed, body, listed, query
+from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
+from server.api.once import created
+from server.api.parameters import order_of
+from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
 from server.service.rollups import COARSE, FINE
+from server.service.windows import Active
 from server.services import Services
 
 MINUTE_MS = 60_000
@@ -53,16 +59,19 @@ class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def page(request: Request, caller: Caller) -> Response:
-        wanted, query = window(request), request.query_params
-        read = await services.selections.read(query["select"]) if "select" in query else None
+        wanted = query(request, NodeList)
+        read = None if wanted.select is None else await services.selections.read(wanted.select)
         found = await services.nodes.page(
-            q=query.get("q", ""),
-            state=query.get("state", ""),
+            q=wanted.q,
+            state=wanted.state,
             limit=wanted.size,
             offset=wanted.offset,
+            order=order_of(wanted.sort),
             selected=read.condition if read else None,
         )
-        return good(services.clock(), listed(wanted, [_listed(row) for row in found.rows], found.total))
+        now = services.clock()
+        active = await services.windows.active([row["id"] for row in found.rows], now)
+        return good(now, listed(wanted, [_listed(row, active) for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
@@ -72,6 +81,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         groups = (await services.groups.of_nodes([node_id])).get(node_id, [])
         data |= {"groups": {row["kind"]: {"id": row["id"], "name": row["name"]} for row in groups}}
         data |= {"fields": (await services.edits.values_of([node_id])).get(node_id, {})}
+        data |= {"maintenance": maintenance((await services.windows.active([node_id], now)).get(node_id))}
         return good(now, data)
 
     async def retire(request: Request, caller: Caller) -> Response:
@@ -81,8 +91,9 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def metrics(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
-        since, until = window_of(request, now)
-        step = whole(request, "step", step_for(since, until, now, services.config.rollup_hour_days), 1, MAX_TIME)
+        wanted = query(request, NodeSpan)
+        since, until = wanted.times(now)
+        step = step_for(since, until, now, services.config.rollup_hour_days) if wanted.step is None else wanted.step
         await services.nodes.get(node_id)
         points = await services.metrics.series(node_id, since, until, step)
         plugins = await services.metrics.plugin_series(node_id, since, until, step)
@@ -99,7 +110,15 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def order(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, WantedOrder)
         more = {"level": wanted.level, "text": wanted.text, "base": wanted.base}
-        return good(now, {"command_id": await services.orders.give(caller, request.path_params["id"], wanted.verb, now, **more)}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: services.orders.give(caller, request.path_params["id"], wanted.verb, now, along=along, **more),
+            lambda made: {"command_id": made},
+        )
 
     async def log(request: Request, caller: Caller) -> Response:
         node_id = request.path_params["id"]
@@ -108,14 +127,20 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), data)
 
     return [
-        door.route("/api/v1/nodes", page, NODE_READ),
-        door.route("/api/v1/nodes/{id}", one, NODE_READ),
-        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",)),
-        door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ),
-        door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ),
-        door.route("/api/v1/nodes/{id}/log", log, NODE_READ),
-        door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ),
-        door.route("/api/v1/nodes/{id}/orders", order, NODE_CONTROL, ("POST",)),
+        door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
+        door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
+        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
+        door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
+        door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
+        door.route("/api/v1/nodes/{id}/log", log, NODE_READ, call=Call("Warnings and errors of its daemon and agent", answer=NodeLog)),
+        door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ, call=Call("How it stands with its daemon", answer=Daemon)),
+        door.route(
+            "/api/v1/nodes/{id}/orders",
+            order,
+            NODE_CONTROL,
+            ("POST",),
+            Call("An order for its daemon", body=WantedOrder, answer=Given, status=201),
+        ),
     ]
 
 
@@ -144,5 +169,6 @@ def _daemon(row: Row) -> dict[str, Any]:
     return {"health": health, "configuration": told if row["configuration_hash"] else None}
 
 
-def _listed(row: Row) -> dict[str, Any]:
-    return {name: row[name] for name in _LISTED} | {"os": row["facts"].os, "arch": row["facts"].arch}
+def _listed(row: Row, active: Mapping[str, Active]) -> dict[str, Any]:
+    more = {"os": row["facts"].os, "arch": row["facts"].arch, "maintenance": maintenance(active.get(row["id"]))}
+    return {name: row[name] for name in _LISTED} | more

@@ -7,10 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
+from server.answers import good
+from server.api.calls import Answer, Call, body
 from server.auth import PUBLIC, ROLES, SELF, Caller
 from server.door import Door
 from server.services import Services
+
+WRONG = ((401, "No such name with this password (code 1002)"),)
 
 
 class Login(msgspec.Struct, forbid_unknown_fields=True):
@@ -19,6 +22,25 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     password: str
     label: str = ""
+
+
+class Granted(Answer):
+    """`token` is shown once; `expires_at` in UTC ms."""
+
+    token: str
+    user: str
+    role: str
+    expires_at: int
+
+
+class Me(Answer):
+    """`language` is empty where the person has chosen none."""
+
+    id: str
+    user: str
+    role: str
+    language: str
+    permissions: list[str]
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -39,7 +61,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), data | {"permissions": sorted(ROLES[caller.role])})
 
     return [
-        door.route("/api/v1/login", login, PUBLIC, ("POST",)),
-        door.route("/api/v1/logout", logout, SELF, ("POST",)),
-        door.route("/api/v1/me", me, SELF),
+        door.route("/api/v1/login", login, PUBLIC, ("POST",), Call("A token for a password", body=Login, answer=Granted, also=WRONG)),
+        door.route("/api/v1/logout", logout, SELF, ("POST",), Call("Revoke the token in use")),
+        door.route("/api/v1/me", me, SELF, call=Call("Whose the token in use is", answer=Me)),
     ]

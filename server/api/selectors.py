@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
+from server.answers import good
+from server.api.calls import Answer, Call, body, query
+from server.api.once import created
+from server.api.parameters import Query, arranged, sorts
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
+from server.service.selections import Preview
 from server.services import Services
 
 
@@ -20,9 +26,34 @@ class Selector(msgspec.Struct, forbid_unknown_fields=True):
     language: str = "en"
 
 
-class Filter(msgspec.Struct, forbid_unknown_fields=True):
+class NewFilter(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     selector: str
+
+
+class Filter(Answer):
+    """A saved filter; they are everybody's."""
+
+    id: str
+    name: str
+    selector: str
+    author: str
+    created_at: int
+
+
+class FilterList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("name", "author", "created_at")] = "name"
+
+
+class Filters(Answer):
+    items: list[Filter]
+    total: int
+
+
+class Made(Answer):
+    """`id` of what was made."""
+
+    id: str
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -31,12 +62,20 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), await services.selections.preview(wanted.selector, wanted.language))
 
     async def filters(request: Request, caller: Caller) -> Response:
-        items = await services.selections.filters()
+        items = arranged(await services.selections.filters(), query(request, FilterList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def save(request: Request, caller: Caller) -> Response:
-        now, wanted = services.clock(), await body(request, Filter)
-        return good(now, {"id": await services.selections.save(caller, wanted.name, wanted.selector, now)}, 201)
+        now, wanted = services.clock(), await body(request, NewFilter)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: services.selections.save(caller, wanted.name, wanted.selector, now, along),
+            lambda made: {"id": made},
+        )
 
     async def forget(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -44,8 +83,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
-        door.route("/api/v1/selectors/preview", preview, NODE_READ, ("POST",)),
-        door.route("/api/v1/filters", filters, NODE_READ),
-        door.route("/api/v1/filters", save, NODE_EDIT, ("POST",)),
-        door.route("/api/v1/filters/{id}", forget, NODE_EDIT, ("DELETE",)),
+        door.route(
+            "/api/v1/selectors/preview", preview, NODE_READ, ("POST",), Call("What a selector means now", body=Selector, answer=Preview)
+        ),
+        door.route("/api/v1/filters", filters, NODE_READ, call=Call("Saved filters", query=FilterList, answer=Filters)),
+        door.route("/api/v1/filters", save, NODE_EDIT, ("POST",), Call("Save a selector", body=NewFilter, answer=Made, status=201)),
+        door.route("/api/v1/filters/{id}", forget, NODE_EDIT, ("DELETE",), Call("Delete a saved filter")),
     ]

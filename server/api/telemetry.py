@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.states import NODE
+from server.api.calls import Call
 from server.auth import NODE_READ, Caller
 from server.config import Config
 from server.door import Door
@@ -34,7 +35,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         )
         return Response(text, media_type=CONTENT_TYPE)
 
-    return [door.route(PATH, metrics, NODE_READ)]
+    return [door.route(PATH, metrics, NODE_READ, call=Call("The manager's own figures, for Prometheus", answer=str, media="text/plain"))]
 
 
 def neighbour(request: Request, config: Config) -> Caller | None:

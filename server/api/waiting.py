@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.answers import body, good
+from host.wire.messages import Facts
+from server.answers import good
+from server.api.calls import Answer, Call, body, query
+from server.api.parameters import Query, arranged, sorts
 from server.auth import NODE_APPROVE, NODE_RETIRE, Caller
 from server.door import Door
 from server.services import Services
 
 _SHOWN = ("node_id", "name", "hostname", "ip", "public_key", "facts", "fingerprint", "same_as", "same_name", "created_at", "asked_at")
+
+
+class Waiting(Answer):
+    """A host that asked to be taken in. `same_as`: the node, known here, whose hardware it has; empty for none."""
+
+    node_id: str
+    name: str
+    hostname: str
+    ip: str
+    public_key: str
+    facts: Facts
+    fingerprint: dict[str, str]
+    same_as: str
+    same_name: str | None
+    created_at: int
+    asked_at: int
+
+
+class WaitingList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("name", "hostname", "ip", "created_at", "asked_at")] = "created_at"
+
+
+class WaitingHosts(Answer):
+    items: list[Waiting]
+    total: int
+
+
+class Approved(Answer):
+    node_id: str
+
+
+class Restored(Answer):
+    state: str
+
+
+class Confirm(Query, frozen=True, kw_only=True):
+    """`confirm`: the node's name."""
+
+    confirm: str = ""
 
 
 class Approval(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,7 +67,8 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def waiting(request: Request, caller: Caller) -> Response:
-        items = [{name: row[name] for name in _SHOWN} for row in await services.approvals.waiting()]
+        rows = await services.approvals.waiting()
+        items = [{name: row[name] for name in _SHOWN} for row in arranged(rows, query(request, WaitingList).sort)]
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def approve(request: Request, caller: Caller) -> Response:
@@ -42,13 +87,25 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def delete(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        await services.nodes.delete(caller, request.path_params["id"], request.query_params.get("confirm", ""), now)
+        await services.nodes.delete(caller, request.path_params["id"], query(request, Confirm).confirm, now)
         return good(now, None)
 
     return [
-        door.route("/api/v1/waiting", waiting, NODE_APPROVE),
-        door.route("/api/v1/waiting/{id}/approve", approve, NODE_APPROVE, ("POST",)),
-        door.route("/api/v1/waiting/{id}/reject", reject, NODE_APPROVE, ("POST",)),
-        door.route("/api/v1/nodes/{id}/restore", restore, NODE_RETIRE, ("POST",)),
-        door.route("/api/v1/nodes/{id}/data", delete, NODE_RETIRE, ("DELETE",)),
+        door.route(
+            "/api/v1/waiting", waiting, NODE_APPROVE, call=Call("Hosts that wait for approval", query=WaitingList, answer=WaitingHosts)
+        ),
+        door.route(
+            "/api/v1/waiting/{id}/approve", approve, NODE_APPROVE, ("POST",), Call("Take a host in", body=Approval, answer=Approved)
+        ),
+        door.route("/api/v1/waiting/{id}/reject", reject, NODE_APPROVE, ("POST",), Call("Refuse a host, and remember its key")),
+        door.route(
+            "/api/v1/nodes/{id}/restore", restore, NODE_RETIRE, ("POST",), Call("Take a retired node back into service", answer=Restored)
+        ),
+        door.route(
+            "/api/v1/nodes/{id}/data",
+            delete,
+            NODE_RETIRE,
+            ("DELETE",),
+            Call("Delete a retired node with all that is kept of it", query=Confirm),
+        ),
     ]

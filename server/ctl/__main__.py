@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, groups, nodes, orders, run, sign, tasks, waiting
+from server.ctl import audit, commands, files, groups, nodes, orders, overview, quarantine, receivers, run, sign, tasks, waiting, windows
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -25,6 +25,8 @@ def cli() -> None:
 for _verb in (
     sign.login,
     sign.logout,
+    overview.overview,
+    overview.log,
     nodes.nodes,
     nodes.node,
     nodes.enrol_token,
@@ -32,11 +34,15 @@ for _verb in (
     groups.tag,
     groups.field,
     groups.note,
+    windows.windows,
     waiting.waiting,
     waiting.approve,
     waiting.reject,
     waiting.restore,
     waiting.delete_node,
+    quarantine.machines,
+    quarantine.split,
+    quarantine.merge,
     run.run,
     tasks.task,
     tasks.kinds,
@@ -49,6 +55,8 @@ for _verb in (
     orders.log_level,
     orders.config,
     orders.diagnose,
+    receivers.receivers,
+    receivers.deliveries,
     audit.audit,
 ):
     cli.add_command(_verb)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +23,7 @@ CONNECT_S = 10.0
 READ_S = 60.0
 """More than twice as long as the API holds a call."""
 
+RETRY_PAUSES_S = (0.5, 1.5)
 _AWAY = (502, 503, 504)
 
 
@@ -51,6 +54,16 @@ class Client:
 
     def post(self, path: str, body: Any = None) -> Any:
         return self.call("POST", path, json=body)
+
+    def create(self, path: str, body: Any) -> Any:
+        """POST of what makes something: tried again when the answer is lost, under one key, so that it is made once."""
+        key = uuid.uuid4().hex
+        for pause in RETRY_PAUSES_S:
+            try:
+                return self.call("POST", path, json=body, headers={"Idempotency-Key": key})
+            except Unreachable:
+                time.sleep(pause)
+        return self.call("POST", path, json=body, headers={"Idempotency-Key": key})
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         """The answer's data. Raises Usage (400), Refused (401, 403), Missing (404), Unreachable, Problem."""
@@ -86,6 +99,14 @@ class Client:
         return response.text
 
     def _send(self, method: str, path: str, **more: Any) -> requests.Response:
+        """The answer; after a while when the manager finds that too many calls came in a minute."""
+        response = self._send_now(method, path, **more)
+        while response.status_code == 429 and ";r=0;" in response.headers.get("RateLimit", ""):
+            time.sleep(min(float(response.headers.get("Retry-After", 1)), 60.0))
+            response = self._send_now(method, path, **more)
+        return response
+
+    def _send_now(self, method: str, path: str, **more: Any) -> requests.Response:
         try:
             return self._session.request(
                 method, f"{self.url}{path}", timeout=(CONNECT_S, READ_S), allow_redirects=False, verify=True, **more

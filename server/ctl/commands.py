@@ -8,6 +8,7 @@ from host.wire.states import COMMAND, COMMAND_FINAL
 from server.ctl import follow, names, outcome, show
 from server.ctl.options import connect, json_option
 from server.ctl.problems import INTERRUPTED
+from server.ctl.run import window_of
 
 
 @click.command()
@@ -61,7 +62,7 @@ def output(command_id: str, keep_on: bool, as_json: bool) -> int:
     if keep_on:
         return outcome.judge([item])
     if item["state"] not in COMMAND_FINAL:
-        show.say(f"{item['state']}: {item['reason']}")
+        show.say(f"{item['state']}: {window_of(item) or item['reason']}")
     return 0
 
 

@@ -40,9 +40,8 @@ def put(file: Path, name: str, resume: str, as_json: bool) -> int:
         with file.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             sha256 = _digest(stream)
-            item = (
-                client.get(f"/api/v1/files/{resume}") if resume else client.post("/api/v1/files", {"name": name or file.name, "size": size})
-            )
+            wanted = {"name": name or file.name, "size": size}
+            item = client.get(f"/api/v1/files/{resume}") if resume else client.create("/api/v1/files", wanted)
             if item["size"] != size:
                 raise Usage(f"{resume}: was begun with {item['size']} bytes, and {file} has {size}")
             try:

@@ -47,7 +47,7 @@ def make(path: str, protected: bool, as_json: bool) -> None:
     if kind not in KINDS or not name:
         raise Usage(f"{path!r}: begin with {', '.join(KINDS)}, as in region/China")
     parent = _group(client, f"{kind}/{above}")["id"] if above else ""
-    data = client.post("/api/v1/groups", {"kind": kind, "name": name, "parent": parent, "protected": protected})
+    data = client.create("/api/v1/groups", {"kind": kind, "name": name, "parent": parent, "protected": protected})
     show.as_json(data) if as_json else print(data["id"])
 
 
@@ -158,7 +158,7 @@ def note(node: str, text: str | None, as_json: bool) -> None:
     """Write a note on NODE, or without TEXT read those that are there."""
     client = connect()
     path = f"/api/v1/nodes/{names.node(client, node)['id']}/notes"
-    data = client.post(path, {"text": text}) if text is not None else client.get(path)
+    data = client.create(path, {"text": text}) if text is not None else client.get(path)
     if as_json:
         show.as_json(data)
     elif text is None:

@@ -100,7 +100,7 @@ def _figure(metric: dict[str, Any]) -> str:
 def enrol_token(uses: int, hours: float, tags: tuple[tuple[str, str], ...], note: str, name: str, as_json: bool) -> None:
     """Make a token with which hosts enrol, and print it."""
     wanted = {"uses": uses, "hours": hours, "note": note, "tags": dict(tags), "name": name}
-    data = connect().post("/api/v1/enrolment-tokens", wanted)
+    data = connect().create("/api/v1/enrolment-tokens", wanted)
     if as_json:
         show.as_json(data)
         return

@@ -174,7 +174,7 @@ def _give(client: Client, node: str, order: dict[str, Any], wait: bool, as_json:
 
 
 def _order(client: Client, found: dict[str, Any], order: dict[str, Any]) -> follow.Target:
-    answer = client.post(f"/api/v1/nodes/{found['id']}/orders", order)
+    answer = client.create(f"/api/v1/nodes/{found['id']}/orders", order)
     return follow.Target(answer["command_id"], found["name"])
 
 

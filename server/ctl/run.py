@@ -18,6 +18,8 @@ from server.ctl.options import Duration, confirm_option, connect, json_option
 from server.ctl.outcome import judge
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 
+IN_WINDOW = "Wait for a maintenance window of each node, so long at most (7d where nothing is said)."
+
 
 class _WithCommand(click.Command):
     """Everything after the first `--` is the command, whatever it looks like."""
@@ -37,6 +39,7 @@ class _WithCommand(click.Command):
 @click.option("--file", "file", metavar="FILE|-", help="Run this script (- for stdin).")
 @click.option("--python", is_flag=True, help="It is Python; without this, shell.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Stop it on the host after so long.")
+@click.option("--in-window", type=Duration(), default=0, is_flag=False, flag_value="7d", metavar="[7d]", help=IN_WINDOW)
 @click.option("--no-wait", is_flag=True, help="Print the command's id, or each with its node, and leave them to run.")
 @confirm_option
 @json_option
@@ -48,6 +51,7 @@ def run(
     file: str | None,
     python: bool,
     timeout: int,
+    in_window: int,
     no_wait: bool,
     confirm: tuple[str, ...],
     as_json: bool,
@@ -60,8 +64,10 @@ def run(
     content = _content(file, ctx.meta["command"], python) | {"timeout": timeout}
     client = connect()
     wanted = meant(client, nodes, selector)
-    task = client.post("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content, "confirm": list(confirm)})
+    wish = {"nodes": list(wanted), "type": "script", "content": content, "confirm": list(confirm), "wait_for_window": in_window}
+    task = client.create("/api/v1/commands", wish)
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
+    said_windows(client, targets if in_window else [])
     return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
 
 
@@ -73,7 +79,7 @@ def meant(client: Client, wanted: tuple[str, ...], selector: str | None) -> dict
         return {item["id"]: item for item in (names.node(client, name) for name in wanted)}
     explained = client.post("/api/v1/selectors/preview", {"selector": selector})
     items = names.everything(client, "/api/v1/nodes", select=selector)
-    able = {item["id"]: item for item in items if item["state"] in ("online", "offline")}
+    able = {item["id"]: item for item in items if item["state"] in ("online", "offline", "unknown")}
     left = f"; {len(items) - len(able)} more take no commands" if len(items) > len(able) else ""
     if not able:
         raise Problem(f"no node: {explained['explanation']}{left}")
@@ -111,6 +117,22 @@ def wait_for(
     elif shown is not None:
         shown(client, ended)
     return judge(ended)
+
+
+def said_windows(client: Client, targets: Sequence[follow.Target]) -> None:
+    """For what the first of them wait."""
+    for target in targets[:10]:
+        show.say(f"{target.name} {window_of(client.get(f'/api/v1/commands/{target.command_id}'))}")
+
+
+def window_of(command: Mapping[str, Any]) -> str:
+    """What a command's answer says of the window that it waits for; nothing where it does not."""
+    window = command.get("window")
+    if not window or not window["waits"] or command["state"] != "queued":
+        return ""
+    if not window["opens_at"]:
+        return f"waits for a maintenance window, and none comes: {window['why']}; it expires {show.moment(command['expires_at'])}"
+    return f"waits for window {window['name']}, opens {window['local']} {window['zone']} ({show.moment(window['opens_at'])})"
 
 
 def _content(file: str | None, command: Sequence[str], python: bool) -> dict[str, Any]:

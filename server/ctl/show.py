@@ -17,6 +17,8 @@ _COLOURS = {
     "succeeded": "green",
     "running": "green",
     "offline": "yellow",
+    "unknown": "yellow",
+    "quarantined": "red",
     "queued": "yellow",
     "accepted": "yellow",
     "started": "cyan",

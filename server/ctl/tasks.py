@@ -16,10 +16,10 @@ from server.ctl import follow, names, results, show
 from server.ctl.client import Client
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Problem, Usage
-from server.ctl.run import announce, meant, wait_for
+from server.ctl.run import IN_WINDOW, announce, meant, said_windows, wait_for
 
 MAX_BYTES = 2 * 1024 * 1024
-_TAKEN = ("json", "no-wait", "title", "set", "set-file", "confirm", "select", "help")
+_TAKEN = ("json", "no-wait", "title", "in-window", "set", "set-file", "confirm", "select", "help")
 """Options of every kind: a field of such a name is set by --set."""
 
 
@@ -89,6 +89,7 @@ def _verb(schema: dict[str, Any]) -> click.Command:
         click.Option(["--set", "sets"], multiple=True, metavar="FIELD=VALUE", help="Set any field; VALUE is JSON where it is JSON."),
         click.Option(["--set-file", "set_files"], multiple=True, metavar="FIELD=FILE|-", help=_secret_help(fields)),
         click.Option(["--title", "task_name"], default="", help="How to find it again in the history."),
+        click.Option(["--in-window"], type=Duration(), default=0, is_flag=False, flag_value="7d", metavar="[7d]", help=IN_WINDOW),
         click.Option(["--select", "selector"], default=None, help="Instead of names: on the nodes that this selector means now."),
         click.Option(
             ["--confirm", "confirm"], multiple=True, metavar="NAME", help="The name of a protected group that some of them are in."
@@ -103,6 +104,7 @@ def _verb(schema: dict[str, Any]) -> click.Command:
         sets: Any,
         set_files: Any,
         task_name: str,
+        in_window: int,
         confirm: Any,
         no_wait: bool,
         as_json: bool,
@@ -110,7 +112,7 @@ def _verb(schema: dict[str, Any]) -> click.Command:
     ) -> int:
         content = {options[key]: _value(fields[options[key]], value) for key, value in given.items() if value not in (None, ())}
         content |= _set(fields, sets, set_files)
-        wish = {"type": schema["kind"], "content": content, "name": task_name, "confirm": list(confirm)}
+        wish = {"type": schema["kind"], "content": content, "name": task_name, "confirm": list(confirm), "wait_for_window": in_window}
         return _send(nodes, selector, wish, no_wait, as_json)
 
     text = "\n\n".join(show.clean(part) for part in (schema["label"], schema["help"]) if part)
@@ -226,7 +228,8 @@ def _read(file: str) -> str:
 def _send(nodes: tuple[str, ...], selector: str | None, wish: dict[str, Any], no_wait: bool, as_json: bool) -> int:
     client = connect()
     wanted = meant(client, nodes, selector)
-    given = client.post("/api/v1/commands", {"nodes": list(wanted), **wish})
+    given = client.create("/api/v1/commands", {"nodes": list(wanted), **wish})
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in given["commands"].items()]
+    said_windows(client, targets if wish["wait_for_window"] else [])
     shown: Callable[[Client, list[dict[str, Any]]], None] = results.show_all
     return announce(given, targets, as_json) if no_wait else wait_for(client, given, targets, wanted, as_json, shown)

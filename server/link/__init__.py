@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.wire.machine import HEADER
 from server.answers import bad
 from server.auth import Caller
 from server.door import Door
@@ -19,7 +20,8 @@ def routes(services: Services) -> list[Route]:
 
     async def identify(request: Request) -> Caller:
         ip = request.client.host if request.client else ""
-        return await services.enrolment.caller(request.scope.get("ops.certificate"), ip, services.clock())
+        machine = request.headers.get(HEADER, "")
+        return await services.enrolment.caller(request.scope.get("ops.certificate"), ip, services.clock(), machine)
 
     def refuse(request: Request, problem: OpsError) -> Response:
         return bad(services.clock(), problem)

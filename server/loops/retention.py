@@ -1,4 +1,4 @@
-"""Deletes samples, roll-ups, log lines and events past their time; drops hosts that stopped asking; retires nodes long gone."""
+"""Deletes what is past its time: samples, roll-ups, log lines, events, changes of state, answers, deliveries; retires the long gone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ EVERY = 3600.0
 async def tick(services: Services, now: int) -> None:
     config = services.config
     before = now - config.metrics_days * 86_400_000
-    await services.rollups.forget({1: config.metrics_days, FINE: config.rollup_days, COARSE: config.rollup_hour_days}, now)
-    await services.metrics.forget_plugins(before)
+    by_day = await services.partitions.used()
+    keep = {FINE: config.rollup_days, COARSE: config.rollup_hour_days}
+    await services.rollups.forget(keep if by_day else {1: config.metrics_days, **keep}, now)
+    if not by_day:
+        await services.metrics.forget_plugins(before)
     await services.reports.forget(before)
+    await services.nodes.forget_states(before)
+    await services.deliveries.forget(now - config.deliveries_days * 86_400_000, now)
+    await services.alerts.forget(now - config.alert_days * 86_400_000)
     await services.approvals.forget(now)
+    await services.once.forget(now)
     await services.nodes.retire_long_gone(config.retire_after_days, now)

@@ -7,6 +7,7 @@ before, it goes on as that node with its history; rejected, its key is remembere
 
 from __future__ import annotations
 
+from host.wire.machine import marks_of
 from host.wire.messages import EnrollAnswer, EnrollRequest
 from host.wire.states import OFFLINE, PENDING, QUARANTINED, RETIRED
 from server.auth import Caller
@@ -19,6 +20,7 @@ from server.service.enrolment import Enrolment, check_protocol
 from server.service.facts import facts_of
 from server.service.machines import read_fingerprint, same_machine
 from server.service.nodes import Nodes
+from server.service.quarantine import Quarantine
 
 MAX_WAITING = 500
 """Anybody who reaches the node link may ask: no more than so many are kept."""
@@ -30,8 +32,8 @@ ASK_AGAIN_S = 30.0
 
 
 class Approvals:
-    def __init__(self, db: Db, audit: Audit, enrolment: Enrolment, nodes: Nodes, allowed: bool) -> None:
-        self._db, self._q, self._audit = db, db.q.waiting, audit
+    def __init__(self, db: Db, audit: Audit, enrolment: Enrolment, nodes: Nodes, quarantine: Quarantine, allowed: bool) -> None:
+        self._db, self._q, self._audit, self._quarantine = db, db.q.waiting, audit, quarantine
         self._enrolment, self._nodes, self._allowed = enrolment, nodes, allowed
 
     async def ask(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer | None:
@@ -48,7 +50,7 @@ class Approvals:
                 return self._enrolment.answer(known["node_id"], known["name"], known["certificate"], now)
             if known:
                 raise NotAuthenticated("this key was enrolled before; remove the host's identity folder and enrol again")
-            if not self._allowed:
+            if not self._allowed and not await self._quarantine.was_split(session, marks_of(request.fingerprint)):
                 raise NotAuthenticated("this manager takes hosts in with an enrolment token only; make one there")
             row = await session.row(self._q.by_key, {"public_key": public_key})
             if row and row["rejected_at"] is not None:
@@ -92,6 +94,7 @@ class Approvals:
                     raise BadInput("same_as: this node waits for approval itself", field="same_as")
                 await session.execute(self._db.q.enrolment.revoke_certificates, {"node_id": same_as, "now": now})
                 await session.execute(self._q.set_machine, {"id": same_as, "fingerprint": pending["fingerprint"], "now": now})
+                await self._quarantine.take(session, same_as, marks_of(read_fingerprint(pending["fingerprint"])), now)
                 if known["state"] in (RETIRED, QUARANTINED):
                     await self._nodes.move(session, same_as, OFFLINE, now)
                 await self._nodes.update_facts(session, same_as, facts_of(pending), pending["ip"], now)

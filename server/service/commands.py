@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from host.wire import signing
+from host.wire.headers import REQUEST_ID
 from host.wire.messages import Command, Refusal
 from host.wire.protocol import DAEMON_PREFIX
 from host.wire.records import Execution
+from host.wire.signing import SignatureError
 from host.wire.states import (
     ACCEPTED,
     CANCELED,
@@ -32,23 +34,26 @@ from host.wire.states import (
 )
 from host.wire.tasks import ExecuteRequest
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
 from server.ids import new_id
 from server.keys import Keys
+from server.logs import REQUEST
 from server.seals import Broken
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
+from server.service.holding import NONE, WAITS, Holding
 from server.service.kinds import Kinds
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
 log = logging.getLogger("server.commands")
 
 MAX_NODES = 5_000
+SORTS = {name: f"c.{name}" for name in ("queued_at", "started_at", "finished_at", "state", "kind")}
 UNFINISHED = 50
 MAX_TASK_BYTES = 2 * 1024 * 1024
 """Of one signed request: the agent takes no larger one."""
@@ -66,14 +71,29 @@ class Submitted:
 
 
 class Commands:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, kinds: Kinds, files: CommandFiles, ttl_s: int) -> None:
+    def __init__(
+        self, db: Db, audit: Audit, keys: Keys, wakeups: Wakeups, kinds: Kinds, files: CommandFiles, holding: Holding, ttl_s: int
+    ) -> None:
+        self._holding = holding
         self._db, self._q, self._audit, self._kinds, self._files = db, db.q.commands, audit, kinds, files
         self._keys, self._wakeups, self._ttl_ms = keys, wakeups, ttl_s * 1000
 
     async def run(
-        self, caller: Caller, node_ids: Sequence[str], kind: str, content: Any, name: str, now: int, confirm: Sequence[str] = ()
+        self,
+        caller: Caller,
+        node_ids: Sequence[str],
+        kind: str,
+        content: Any,
+        name: str,
+        now: int,
+        confirm: Sequence[str] = (),
+        along: Along[Submitted] | None = None,
+        *,
+        wait_s: int = 0,
     ) -> Submitted:
         """Queue a task of this kind on each node. A node that is offline gets it when it is back, until it expires.
+
+        With `wait_s` each command waits for a maintenance window of its node, so many seconds at most (holding.py).
 
         Raises BadInput (no or too many nodes; a kind or content that one of them does not take), NodeUnknown, Conflict
         (retired or quarantined node; `confirm` lacks the name of a protected group, see protection.py). Nothing is queued then.
@@ -82,11 +102,14 @@ class Commands:
         if not 1 <= len(wanted) <= MAX_NODES:
             raise BadInput(f"nodes: name 1 to {MAX_NODES} nodes", field="nodes")
         fit = await self._kinds.fitting(wanted, kind, content)
+        openings = {}
+        if wait_s:
+            await self._db.transaction(lambda session: self.check_nodes(session, wanted))
+            openings = await self._holding.check(wanted, fit.timeout * 1000, wait_s, now)
         task_id = new_id(now)
-        commands: dict[str, str] = {}
 
-        async def work(session: Session) -> None:
-            commands.clear()
+        async def work(session: Session) -> Submitted:
+            commands: dict[str, str] = {}
             await self.check_nodes(session, wanted)
             guards = await confirmed(session, self._db.q, wanted, confirm)
             prepared = await self._files.prepare(session, caller, fit.schema, fit.content, wanted, now)
@@ -102,17 +125,22 @@ class Commands:
                     raise BadInput(f"content: larger than {MAX_TASK_BYTES} bytes; send what is large as a file", field="content")
                 row = self.signed(caller, node_id, kind, "/api/v1/task/execute", body, fit.timeout * 1000, now)
                 row["task_id"] = task_id
+                if wait_s:
+                    row = self._holding.hold(row, body, openings[node_id], wait_s, now)
                 commands[node_id] = row["id"]
                 rows.append(row)
                 await self._files.link(session, prepared[node_id], row["id"], node_id)
             await session.execute_many(self._q.insert, rows)
             detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown), **guards}
+            detail |= {"wait_for_window": wait_s} if wait_s else {}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
+            return Submitted(task_id, commands)
 
-        await self._db.transaction(work)
+        done = await self._db.transaction(work, along)
+        log.info("task %s: %s for %d nodes, given by %s", task_id, kind, len(wanted), caller.name)
         for node_id in wanted:
             self._wakeups.wake(node(node_id))
-        return Submitted(task_id, dict(commands))
+        return done
 
     async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
@@ -148,12 +176,12 @@ class Commands:
             raise NotFound(f"there is no command {command_id[:40]!r}")
         return row
 
-    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int) -> Page:
+    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int, order: Order = ()) -> Page:
         """Executions of tasks and orders for daemons, newest first."""
         if state and state not in COMMAND:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
         params = {"node_id": node_id, "task_id": task_id, "state": state}
-        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
+        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {**params, "limit": limit, "offset": offset})
         total = await self._db.row(self._q.total, params)
         return Page(rows, total["total"] if total else 0)
 
@@ -168,25 +196,37 @@ class Commands:
         """
         wanted = {"node_id": node_id, "holding": holding, "now": now}
         rows = await self._db.rows(self._q.mailbox, wanted)
-        fresh = [row["id"] for row in rows if row["handed_at"] is None]
-        if fresh:
+        fresh = [row["id"] for row in rows if row["handed_at"] is None and row["waits"] != WAITS]
+        held = [row for row in rows if row["waits"] == WAITS]
+        let_out = await self._holding.let_out(node_id, held, now) if held else {}
+        if fresh or let_out:
 
             async def work(session: Session) -> list[Row]:
                 await session.execute(self._q.hand_out, {"ids": fresh, "now": now})
+                for row in held:
+                    if row["id"] in let_out:
+                        try:
+                            await self._holding.release(session, row, let_out[row["id"]], now)
+                        except (Broken, SignatureError, ValueError) as problem:
+                            await self._tampered(session, row["id"], node_id, problem, now)
                 return await session.rows(self._q.mailbox, wanted)  # again: one of them may have ended meanwhile
 
             rows = await self._db.transaction(work)
-        return [command for row in rows if (command := await self._opened(node_id, row, now))]
+        return [command for row in rows if row["waits"] != WAITS and (command := await self._opened(node_id, row, now))]
 
     async def _opened(self, node_id: str, row: Row, now: int) -> Command | None:
         try:
             body = self._keys.seals.unlock(row["body"], f"command {row['id']}")
             return Command(row["id"], row["method"], row["path"], body, json.loads(row["headers"]))
-        except (Broken, ValueError) as problem:
-            log.error("%s", problem)
-            reason = "its row was changed outside the manager; it was not sent"
-            await self._db.transaction(lambda session: self._move(session, row["id"], node_id, REFUSED, reason, now, now))
-            return None
+        except (Broken, ValueError) as found:
+            problem = found
+        await self._db.transaction(lambda session: self._tampered(session, row["id"], node_id, problem, now))
+        return None
+
+    async def _tampered(self, session: Session, command_id: str, node_id: str, problem: Exception, now: int) -> None:
+        log.error("command %s: %s", command_id, problem)
+        reason = "its row was changed outside the manager; it was not sent"
+        await self._move(session, command_id, node_id, REFUSED, reason, now, now)
 
     async def acknowledge(self, session: Session, node_id: str, accepted: Sequence[str], refused: Sequence[Refusal], now: int) -> list[str]:
         """The host has these in its ledger, or will not run them. Returns the ids that changed."""
@@ -257,6 +297,9 @@ class Commands:
             path=path,
             body=body.encode(),
         )
+        request_id = REQUEST.get()
+        if request_id:
+            headers |= {REQUEST_ID: request_id}
         return {
             "id": command_id,
             "node_id": node_id,
@@ -270,7 +313,12 @@ class Commands:
             "deadline_at": expires + limit,
             "task_id": None,
             "target_id": None,
+            "waits": NONE,
+            "window_id": "",
+            "opens_at": None,
+            "start_by": None,
             "created_by": caller.id,
+            "request_id": request_id,
         }
 
     async def _end_unfetched(self, session: Session, command_id: str, state: str, reason: str, now: int) -> bool:

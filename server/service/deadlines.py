@@ -15,6 +15,8 @@ FORGET_MS = 7 * 86_400_000
 def end_of(row: Row) -> tuple[str, str]:
     """State and reason of an overdue command."""
     if row["state"] == QUEUED and row["handed_at"] is None:
+        if row["waits"] == 1:
+            return EXPIRED, "no maintenance window let it out within the time it was given; it was never run"
         return EXPIRED, "the host did not fetch it in time; it was never run"
     if row["node_state"] == RETIRED:
         return INTERRUPTED, "the node was retired before it told how this ended"

@@ -19,24 +19,25 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from host.wire.machine import marks_of
 from host.wire.messages import EnrollAnswer, EnrollRequest, RenewAnswer
 from host.wire.protocol import PROTOCOL
 from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
 from server.service.audit import Audit
 from server.service.facts import facts_text, main_address
 from server.service.node_index import NodeIndex
+from server.service.quarantine import IN_QUARANTINE, Quarantine
 
 log = logging.getLogger("server.enrolment")
 
 TOKEN_PREFIX = "ops1."
 MAX_HOURS = 24 * 30
 MAX_TAGS = 64
-IN_QUARANTINE = "this node is in quarantine; an administrator decides on its page"
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,20 @@ class Token:
 
 
 class Enrolment:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, certificate_days: int) -> None:
-        self._db, self._q, self._nodes = db, db.q.enrolment, db.q.nodes
+    def __init__(self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, quarantine: Quarantine, certificate_days: int) -> None:
+        self._db, self._q, self._nodes, self._quarantine = db, db.q.enrolment, db.q.nodes, quarantine
         self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
     async def create_token(
-        self, caller: Caller, uses: int, hours: float, note: str, tags: dict[str, str], now: int, name: str = ""
+        self,
+        caller: Caller,
+        uses: int,
+        hours: float,
+        note: str,
+        tags: dict[str, str],
+        now: int,
+        name: str = "",
+        along: Along[Token] | None = None,
     ) -> Token:
         """A token for `uses` hosts within `hours`; with a `name` for the one host that becomes the node of this name.
 
@@ -73,7 +82,7 @@ class Enrolment:
         secret = new_secret("")
         token_id, expires = new_id(now), now + int(hours * 3_600_000)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> Token:
             if name and name in {row["name"] for row in await session.rows(self._nodes.names_like, {"name": name, "pattern": name})}:
                 raise Conflict(f"name: there is a node {name} already", field="name")
             row = {
@@ -88,9 +97,9 @@ class Enrolment:
             await session.execute(self._q.insert_token, row)
             detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags} | ({"name": name} if name else {})
             await self._audit.record(session, caller, "enrolment.token", f"enrolment token {token_id}", detail, now)
+            return Token(token_id, f"{TOKEN_PREFIX}{secret}.{self._keys.ca_pin}", uses, expires)
 
-        await self._db.transaction(work)
-        return Token(token_id, f"{TOKEN_PREFIX}{secret}.{self._keys.ca_pin}", uses, expires)
+        return await self._db.transaction(work, along)
 
     async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer:
         """Take a host in. Raises NotAuthenticated (token), BadInput (request)."""
@@ -113,10 +122,12 @@ class Enrolment:
 
         return await self._db.transaction(work)
 
-    async def caller(self, certificate_der: bytes | None, ip: str, now: int) -> Caller:
-        """The node whose certificate the connection proved; its `credential` is the certificate's fingerprint.
+    async def caller(self, certificate_der: bytes | None, ip: str, now: int, machine: str = "") -> Caller:
+        """The node whose certificate the connection proved; its `credential` is the certificate's fingerprint. `machine` is the
+        mark that came with the call (`host.wire.machine`), "" of a host that tells none.
 
-        Raises NotAuthenticated with the reason; NotAllowed for a node in quarantine, which is told nothing else.
+        Raises NotAuthenticated with the reason; NotAllowed for a node in quarantine, which is told nothing else; and what
+        `Quarantine.met` raises for another machine than the node's.
         """
         if certificate_der is None:
             return nobody(ip)
@@ -127,6 +138,8 @@ class Enrolment:
             raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
         if row["not_after"] <= now:
             raise NotAuthenticated("this node's certificate has ended; enrol again with a new token")
+        if machine and (machine != row["machine"] or row["claims"] or row["state"] == QUARANTINED):
+            await self._quarantine.met(row["node_id"], machine, ip, now)
         if row["state"] == QUARANTINED:
             raise NotAllowed(IN_QUARANTINE)
         caller = Caller("node", row["node_id"], row["name"], ip, credential=row["fingerprint"], node_state=row["state"])
@@ -199,6 +212,7 @@ class Enrolment:
             "state": state,
             "facts": facts_text(request.facts),
             "fingerprint": fingerprint_text(request.fingerprint),
+            "machine": marks_of(request.fingerprint),
             "daemon_version": request.facts.daemon_version[:32],
             "last_seen": now,
             "now": now,

@@ -13,11 +13,11 @@ import logging
 from collections.abc import AsyncIterator
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.service.audit import Audit
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 
 log = logging.getLogger("server.files")
 
@@ -29,6 +29,7 @@ MAX_PUT = 1024 * 1024
 MAX_NAME = 190
 _ROWS = 4
 _SWEEP = 64
+SORTS = {name: f"f.{name}" for name in ("name", "size", "state", "created_at", "used_at")}
 
 
 class Files:
@@ -38,7 +39,7 @@ class Files:
         self._db, self._q, self._audit = db, db.q.files, audit
         self._keep_ms, self.max_bytes, self.quota = keep_days * 86_400_000, max_bytes, quota
 
-    async def create(self, caller: Caller, name: str, size: int, now: int) -> Row:
+    async def create(self, caller: Caller, name: str, size: int, now: int, along: Along[Row] | None = None) -> Row:
         """A new, empty file of `size` bytes to come. Raises BadInput, Conflict (no room left)."""
         clean = clean_name(name)
         if not 0 <= size <= self.max_bytes:
@@ -51,7 +52,7 @@ class Files:
             await self._audit.record(session, caller, "file.create", f"file {row['id']}", {"name": clean, "size": size}, now)
             return await self._get(session, str(row["id"]))
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, along)
 
     async def put(self, file_id: str, offset: int, data: bytes, now: int) -> int:
         """Bytes at `offset`; how many are stored now. What is there already may come again. Raises NotFound, BadInput, Conflict."""
@@ -90,9 +91,9 @@ class Files:
             raise _unknown(file_id)
         return row
 
-    async def page(self, limit: int, offset: int) -> Page:
+    async def page(self, limit: int, offset: int, order: Order = ()) -> Page:
         """Newest first, with the names of who made them or sent them, and the number of commands that use them."""
-        rows = await self._db.rows(self._q.page, {"limit": limit, "offset": offset})
+        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {"limit": limit, "offset": offset})
         total = await self._db.row(self._q.total)
         return Page(rows, total["total"] if total else 0)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.selector.values import fold
@@ -61,13 +61,15 @@ class Groups:
             raise NotFound(f"there is no group {group_id[:40]!r}")
         return found
 
-    async def make(self, caller: Caller, kind: str, name: str, parent_id: str, protected: bool, now: int) -> str:
+    async def make(
+        self, caller: Caller, kind: str, name: str, parent_id: str, protected: bool, now: int, along: Along[str] | None = None
+    ) -> str:
         """A new group; its id. Raises BadInput, NotFound (the group above), Conflict (the name is taken there)."""
         if kind not in KINDS:
             raise BadInput(f"kind: {kind[:20]!r} is unknown; use one of {', '.join(KINDS)}", field="kind")
         name, group_id = _name(name), new_id(now)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             known = await self._locked(session, kind)
             if len(known) >= MAX_GROUPS:
                 raise Conflict(f"there are {MAX_GROUPS} groups of this kind already")
@@ -77,9 +79,9 @@ class Groups:
             await self._audit.record(
                 session, caller, "group.make", f"group {group_id}", {"kind": kind, "name": name, "below": parent_id}, now
             )
+            return group_id
 
-        await self._db.transaction(work)
-        return group_id
+        return await self._db.transaction(work, along)
 
     async def change(self, caller: Caller, group_id: str, version: int, change: Change, now: int) -> int:
         """Rename, move, protect; the new version. Raises BadInput, NotFound, Conflict (changed meanwhile, or not there)."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
 from server.ids import new_id
 from server.selector.ast import RESERVED
@@ -86,14 +86,14 @@ class NodeEdits:
         """Newest first: `id`, `text`, `author`, `created_at`."""
         return await self._db.rows(self._q.notes, {"node_id": node_id})
 
-    async def note(self, caller: Caller, node_id: str, text: str, now: int) -> str:
+    async def note(self, caller: Caller, node_id: str, text: str, now: int, along: Along[str] | None = None) -> str:
         """Keep a note; its id. Raises BadInput, NodeUnknown, Conflict (too many)."""
         text = text.strip()
         if not 1 <= len(text) <= MAX_NOTE or "\0" in text:
             raise BadInput(f"text: 1 to {MAX_NOTE} characters", field="text")
         note_id = new_id(now)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             [one] = await known_nodes(session, self._db, [node_id])
             if not one.ok:
                 raise NodeUnknown(one.message)
@@ -102,9 +102,9 @@ class NodeEdits:
             row = {"id": note_id, "node_id": node_id, "text": text, "author": caller.name, "now": now}
             await session.execute(self._q.insert_note, row)
             await self._audit.record(session, caller, "node.note", f"node {node_id}", {"note": note_id, "text": text[:200]}, now)
+            return note_id
 
-        await self._db.transaction(work)
-        return note_id
+        return await self._db.transaction(work, along)
 
     async def delete_note(self, caller: Caller, node_id: str, note_id: str, now: int) -> None:
         """Raises NotFound."""
@@ -122,8 +122,10 @@ class NodeEdits:
         """By name: `name`, `title`, `type`, `choices`, `version`, `updated_at`, `updated_by`."""
         return [{**row, "choices": choices_of(row)} for row in await self._db.rows(self._db.q.organising.fields)]
 
-    async def define(self, caller: Caller, name: str, title: str, kind: str, choices: Sequence[str], now: int) -> None:
-        """A new field. Raises BadInput, Conflict (there is one of that name)."""
+    async def define(
+        self, caller: Caller, name: str, title: str, kind: str, choices: Sequence[str], now: int, along: Along[int] | None = None
+    ) -> int:
+        """A new field; its version. Raises BadInput, Conflict (there is one of that name)."""
         name = fold(name)
         if not name or len(name) > 64 or not all(c.isalnum() or c in "_-." for c in name):
             raise BadInput("name: 1 to 64 letters, digits, _ - or .", field="name")
@@ -133,15 +135,16 @@ class NodeEdits:
             raise BadInput(f"type: {kind[:20]!r} is unknown; use one of {', '.join(FIELD_TYPES)}", field="type")
         row = {"name": name, "title": _title(title or name), "type": kind, "choices": _choices(kind, choices)}
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> int:
             if await session.row(self._q.field, {"name": name}):
                 raise Conflict(f"name: there is a field {name!r} already", field="name")
             if len(await session.rows(self._db.q.organising.fields)) >= MAX_FIELDS:
                 raise Conflict(f"there are {MAX_FIELDS} fields already")
             await session.execute(self._q.insert_field, row | {"now": now, "who": caller.name})
             await self._audit.record(session, caller, "field.make", f"field {name}", {"type": kind, "choices": list(choices)}, now)
+            return 1
 
-        await self._db.transaction(work)
+        return await self._db.transaction(work, along)
 
     async def redefine(self, caller: Caller, name: str, version: int, title: str, choices: Sequence[str], now: int) -> int:
         """Another title or other choices; the type stays. The new version.

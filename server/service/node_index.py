@@ -15,6 +15,7 @@ from server.service.facts import facts_of
 
 MOST_ADDRESSES = 64
 LARGEST = 2**62
+MOST_ZONE = 64
 
 
 class NodeIndex:
@@ -47,6 +48,7 @@ class NodeIndex:
             "version": fold(row["daemon_version"]),
             "cpu_count": min(max(facts.cpu_count, 0), LARGEST),
             "memory": min(max(facts.memory, 0), LARGEST),
+            "timezone": facts.timezone[:MOST_ZONE],
         }
         await session.execute(self._q.insert_facts, values)
         keys = dict.fromkeys(key for text in [*facts.addresses[:MOST_ADDRESSES], row["ip"]] if (key := _key(text)))

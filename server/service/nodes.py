@@ -12,13 +12,16 @@ from host.wire.states import CANCELED, NODE, OFFLINE, ONLINE, PENDING, RETIRED, 
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown
+from server.ids import new_id
 from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
 from server.service.node_index import NodeIndex
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 from server.wakeups import Wakeups, node
 
+SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
+SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
 CONFIGURATIONS = 50
@@ -35,14 +38,14 @@ class Nodes:
     def __init__(self, db: Db, audit: Audit, wakeups: Wakeups, index: NodeIndex) -> None:
         self._db, self._q, self._audit, self._wakeups, self._index = db, db.q.nodes, audit, wakeups, index
 
-    async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None) -> Page:
+    async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None, order: Order = ()) -> Page:
         """Nodes by name. `q` is looked for in name, address and tags, `selected` is a selector's condition (selections.py);
         retired ones only when asked for by state or selector."""
         if state and state not in NODE:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
         text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
         params = {"state": state, "pattern": f"%{text}%" if text else "", "selected": int(selected is not None)}
-        page, count = self._q.page, self._q.total
+        page, count = ordered(self._q.page, SORTS, order), self._q.total
         if selected:
             page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
         rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})
@@ -114,7 +117,18 @@ class Nodes:
     async def move(self, session: Session, node_id: str, state: str, now: int) -> bool:
         """Compare-and-set; False when the node is in a state from which it may not."""
         params = {"id": node_id, "state": state, "from_states": may_follow(NODE, state), "now": now}
-        return await session.execute(self._q.move, params) == 1
+        moved = await session.execute(self._q.move, params) == 1
+        if moved:
+            await self.note_state(session, node_id, state, now)
+        return moved
+
+    async def note_state(self, session: Session, node_id: str, state: str, now: int) -> None:
+        """For its timeline; belongs into each transaction that changes a node's state."""
+        await session.execute(self._q.note_state, {"id": new_id(now), "node_id": node_id, "state": state, "now": now})
+
+    async def forget_states(self, before: int) -> None:
+        """Delete changes of state older than `before`."""
+        await self._db.transaction(lambda session: session.execute(self._q.delete_states_before, {"before": before}))
 
     async def retire(self, caller: Caller, node_id: str, now: int) -> None:
         """Take a node out of service: its certificate is refused from now on, what waits for it is canceled.
@@ -207,6 +221,8 @@ class Nodes:
             q.delete_members,
             q.delete_field_values,
             q.delete_notes,
+            q.delete_states,
+            self._db.q.machines.delete_of_node,
             organising.delete_facts,
             organising.delete_addresses,
             organising.delete_tags,

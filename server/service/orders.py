@@ -14,7 +14,7 @@ from host.wire import masking
 from host.wire.orders import CONFIGURE, DIAGNOSE, LOG_LEVEL, LOG_LEVELS, MAX_CONFIGURATION_BYTES, VERBS, Order
 from host.wire.protocol import DAEMON_PREFIX
 from server.auth import Caller
-from server.db import Db, Session
+from server.db import Along, Db, Session
 from server.errors import BadInput, Conflict
 from server.service.audit import Audit
 from server.service.commands import Commands
@@ -32,7 +32,18 @@ class Orders:
     def __init__(self, db: Db, audit: Audit, commands: Commands, nodes: Nodes, wakeups: Wakeups) -> None:
         self._db, self._audit, self._commands, self._nodes, self._wakeups = db, audit, commands, nodes, wakeups
 
-    async def give(self, caller: Caller, node_id: str, verb: str, now: int, *, level: str = "", text: str = "", base: str = "") -> str:
+    async def give(
+        self,
+        caller: Caller,
+        node_id: str,
+        verb: str,
+        now: int,
+        *,
+        level: str = "",
+        text: str = "",
+        base: str = "",
+        along: Along[str] | None = None,
+    ) -> str:
         """Queue an order; the command's id. A daemon that is offline gets it when it is back, until it expires.
 
         Raises BadInput, NodeUnknown, Conflict (retired node; a configuration that was not made of the one in force).
@@ -48,7 +59,7 @@ class Orders:
             await self._audit.record(session, caller, "node.order", f"node {node_id}", {"verb": verb, "command": row["id"], **detail}, now)
             return str(row["id"])
 
-        command_id = await self._db.transaction(work)
+        command_id = await self._db.transaction(work, along)
         self._wakeups.wake(node(node_id))
         return command_id
 

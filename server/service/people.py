@@ -118,6 +118,13 @@ class People:
         row = await self._db.row(self._q.token, {"hash": self._seals.token(secret), "now": now}) if secret else None
         return _caller(row, ip, row["token_id"]) if row and self._genuine(row) else nobody(ip)
 
+    async def by_id(self, user_id: str) -> Caller:
+        """The account as it stands now, for what it asked for earlier; nobody when it is gone, disabled or not as it was written."""
+        user = await self._db.row(self._q.user_by_id, {"id": user_id}) if user_id else None
+        if user is None or user["disabled_at"] is not None or not self._seals.holds(user["seal"], "user", *(user[n] for n in _SEALED)):
+            return nobody("")
+        return _caller(user, "")
+
     async def sign_out(self, caller: Caller, now: int) -> None:
         async def work(session: Session) -> None:
             await session.execute(self._q.delete_session, {"hash": caller.credential})

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from host.wire.machine import marks_of
 from host.wire.messages import PollAnswer, PollRequest
 from host.wire.states import ONLINE, QUARANTINED, RETIRED
 from server.auth import Caller
 from server.db import Db, Session
 from server.errors import NotAllowed, NotAuthenticated
 from server.service.commands import Commands
-from server.service.enrolment import IN_QUARANTINE, check_protocol
+from server.service.enrolment import check_protocol, fingerprint_text
 from server.service.nodes import Nodes
 from server.service.presence import Presence
+from server.service.quarantine import IN_QUARANTINE
 from server.wakeups import Wakeups, execution, node
 
 MOST = 2_000
@@ -52,6 +54,10 @@ class Polls:
                 await self._nodes.move(session, caller.id, ONLINE, now)
             if request.facts:
                 await self._nodes.update_facts(session, caller.id, request.facts, caller.ip, now)
+            if request.fingerprint:
+                # Only of the machine that the node is: its cards may have changed, and an installation made anew is known by them.
+                told = {"fingerprint": fingerprint_text(request.fingerprint), "machine": marks_of(request.fingerprint)}
+                await session.execute(self._db.q.machines.set_fingerprint, told | {"id": caller.id, "now": now})
             return await self._commands.acknowledge(session, caller.id, request.accepted[:MOST], request.refused[:MOST], now)
 
         for command_id in await self._db.transaction(work):

@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from host.wire.states import OFFLINE, ONLINE
+from host.wire.states import OFFLINE, ONLINE, UNKNOWN
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
 from server.selector import Condition, GroupName, SelectorError, Vocabulary, bind, explain, parse, to_sql, written
 from server.selector.ast import Ast
 from server.service.audit import Audit
 
-TAKES_COMMANDS = (ONLINE, OFFLINE)
+TAKES_COMMANDS = (ONLINE, OFFLINE, UNKNOWN)
 MOST = 5_000
 FIRST = 10
 MOST_FILTERS = 200
@@ -58,14 +58,18 @@ class Selections:
         fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await self._db.rows(self._q.fields)}
         return Vocabulary(tags, fields, tuple(names_of(await self._db.rows(self._q.groups))))
 
-    async def read(self, text: str, field: str = "select") -> Read:
-        """Raises BadSelector with the place and a suggestion: also for an empty text."""
-        try:
-            ast = bind(parse(text), await self.vocabulary())
-        except SelectorError as problem:
-            message = f"{field}: {problem}"
-            raise BadSelector(message, field=field, column=problem.column, length=problem.length) from problem
-        return Read(ast, to_sql(ast))
+    async def read(self, text: str, field: str = "select", vocabulary: Vocabulary | None = None) -> Read:
+        """Raises BadSelector with the place and a suggestion: also for an empty text. `vocabulary` for who reads many at once."""
+        return _bound(text, vocabulary or await self.vocabulary(), field)
+
+    async def among(self, session: Session, selector: str, node_ids: list[str]) -> set[str]:
+        """Which of these nodes a selector means now, read in a running transaction. Raises BadSelector."""
+        tags = frozenset(row["name"] for row in await session.rows(self._q.tag_names))
+        fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await session.rows(self._q.fields)}
+        vocabulary = Vocabulary(tags, fields, tuple(names_of(await session.rows(self._q.groups))))
+        condition = _bound(selector, vocabulary, "selector").condition
+        rows = await session.rows(self._q.selected_among.narrowed(condition), condition.params | {"ids": node_ids})
+        return {row["id"] for row in rows}
 
     async def preview(self, text: str, language: str) -> Preview:
         """What a selector would choose now. Raises BadSelector."""
@@ -100,11 +104,15 @@ class Selections:
             raise BadInput(f"select: {'more than 5000 nodes match' if rows else 'no node matches'}", field="select")
         return [row["id"] for row in rows]
 
+    async def rows_of(self, read: Read, limit: int) -> list[Row]:
+        """The nodes that are meant now, by name: `id`, `name`, `state`; at most `limit`."""
+        return await self._db.rows(self._q.selected.narrowed(read.condition), read.condition.params | {"limit": limit})
+
     async def filters(self) -> list[Row]:
         """Saved filters by name: `id`, `name`, `selector`, `author`, `created_at`. They are everybody's."""
         return await self._db.rows(self._q.filters)
 
-    async def save(self, caller: Caller, name: str, selector: str, now: int) -> str:
+    async def save(self, caller: Caller, name: str, selector: str, now: int, along: Along[str] | None = None) -> str:
         """Keep a selector under a name; its id. Raises BadSelector, BadInput, Conflict (the name is taken)."""
         name = " ".join(name.split())
         if not 1 <= len(name) <= 64:
@@ -112,7 +120,7 @@ class Selections:
         await self.read(selector, "selector")
         filter_id = new_id(now)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             if await session.row(self._q.filter_by_name, {"name": name}):
                 raise Conflict(f"name: there is a saved filter {name!r} already; delete it, or take another name", field="name")
             if len(await session.rows(self._q.filters)) >= MOST_FILTERS:
@@ -120,9 +128,9 @@ class Selections:
             row = {"id": filter_id, "name": name, "selector": selector, "author": caller.name, "now": now}
             await session.execute(self._q.insert_filter, row)
             await self._audit.record(session, caller, "filter.save", f"filter {filter_id}", {"name": name, "selector": selector}, now)
+            return filter_id
 
-        await self._db.transaction(work)
-        return filter_id
+        return await self._db.transaction(work, along)
 
     async def forget(self, caller: Caller, filter_id: str, now: int) -> None:
         """Raises NotFound."""
@@ -133,6 +141,14 @@ class Selections:
             await self._audit.record(session, caller, "filter.delete", f"filter {filter_id}", {}, now)
 
         await self._db.transaction(work)
+
+
+def _bound(text: str, vocabulary: Vocabulary, field: str) -> Read:
+    try:
+        ast = bind(parse(text), vocabulary)
+    except SelectorError as problem:
+        raise BadSelector(f"{field}: {problem}", field=field, column=problem.column, length=problem.length) from problem
+    return Read(ast, to_sql(ast))
 
 
 def names_of(rows: list[Row]) -> list[GroupName]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from server.auth import Caller
 from server.door import Door
@@ -18,6 +17,7 @@ from server.web import (
     bulk,
     commands,
     configuration,
+    deliveries,
     edits,
     enrolment,
     errors,
@@ -26,11 +26,15 @@ from server.web import (
     node,
     nodes,
     orders,
+    overview,
+    quarantine,
+    receivers,
     run,
     sign_in,
     targets,
     waiting,
 )
+from server.web.packed import PackedFiles
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
 
@@ -52,6 +56,7 @@ def routes(services: Services) -> list[BaseRoute]:
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (
         sign_in,
+        overview,
         account,
         nodes,
         targets,
@@ -60,6 +65,7 @@ def routes(services: Services) -> list[BaseRoute]:
         edits,
         waiting,
         node,
+        quarantine,
         configuration,
         orders,
         run,
@@ -67,8 +73,10 @@ def routes(services: Services) -> list[BaseRoute]:
         files,
         enrolment,
         audit,
+        receivers,
+        deliveries,
     )
-    found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
+    found: list[BaseRoute] = [Mount("/static", PackedFiles(resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
     return [*found, *errors.fallback(door, pages)]

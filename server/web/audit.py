@@ -41,7 +41,13 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 def _shown(row: Row) -> Row:
     """With `detail` as name and value, and the address of what it is about, where it has a page."""
     kind, _, name = row["resource"].partition(" ")
-    link = {"node": f"/nodes/{name}", "command": f"/commands/{name}", "task": f"/commands?task={name}"}.get(kind, "")
+    link = {
+        "node": f"/nodes/{name}",
+        "command": f"/commands/{name}",
+        "task": f"/commands?task={name}",
+        "receiver": f"/receivers/{name}",
+        "delivery": f"/deliveries/{name}",
+    }.get(kind, "")
     try:
         detail = json.loads(row["detail"])
     except ValueError:

@@ -19,7 +19,6 @@ from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
 from server.service.groups import KINDS
 from server.service.outcomes import MOST_NODES, Outcome
-from server.service.selections import FIELD_TYPES
 from server.services import Services
 from server.web import session, targets
 from server.web.edits import tags_of
@@ -120,8 +119,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if not query.get("match"):
             return await by_ids(query.getlist("node"))
         read = await services.selections.read(query["select"]) if query.get("select") else None
-        filter_ = {"q": query.get("q", ""), "state": query.get("state", "")}
-        return (await services.nodes.page(**filter_, limit=MOST_NODES, offset=0, selected=read.condition if read else None)).rows
+        text, state = query.get("q", ""), query.get("state", "")
+        selected = read.condition if read else None
+        return (await services.nodes.page(q=text, state=state, limit=MOST_NODES, offset=0, selected=selected)).rows
 
     async def by_ids(ids: Sequence[str]) -> list[Row]:
         wanted = set(ids)
@@ -142,7 +142,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "groups": await services.groups.tree(),
             "kinds": KINDS,
             "fields": await services.edits.fields(),
-            "types": FIELD_TYPES,
             "guards": await services.groups.guarding([row["id"] for row in rows]),
             "problem": problem,
             "at": problem.field if problem else "",

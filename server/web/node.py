@@ -44,6 +44,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         values: dict[str, Any] = {
             "node": node,
             "agent": agent,
+            "machines": await services.quarantine.machines(node_id),
             "groups": await held(node_id),
             "fields": await filled(node_id),
             "notes": await services.edits.notes(node_id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from host.wire.schema import Schema
-from host.wire.states import OFFLINE, ONLINE, QUARANTINED
+from host.wire.states import OFFLINE, ONLINE, QUARANTINED, UNKNOWN
 from host.wire.tasks import KINDS, Script
 from server.auth import COMMAND_RUN, FILE_READ, Caller
-from server.db import Row
+from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
-from server.service.commands import MAX_NODES
+from server.ids import new_id
+from server.service.commands import MAX_NODES, Submitted
 from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
@@ -58,8 +60,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         elif query.get("match"):
             # What was searched for by text has no selector: the nodes are named one by one.
             read = await services.selections.read(query["select"]) if query.get("select") else None
-            wanted = {"q": query.get("q", ""), "state": query.get("state", "")}
-            found = await services.nodes.page(**wanted, limit=MAX_NODES, offset=0, selected=read.condition if read else None)
+            text, state = query.get("q", ""), query.get("state", "")
+            selected = read.condition if read else None
+            found = await services.nodes.page(q=text, state=state, limit=MAX_NODES, offset=0, selected=selected)
             draft = replace(draft, nodes=[row["id"] for row in found.rows if row["state"] in TAKES_COMMANDS])
         else:
             draft = replace(draft, select=targets.text_of(query.get("select", "")))
@@ -123,7 +126,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 return await preview(request, caller, draft, fit, [], None)
             names = fields.all("confirm")
             try:
-                done = await services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, services.clock(), names)
+                done = await run_once(request, caller, fields, draft, content, names)
             except Conflict as refused:
                 if refused.field != "confirm":
                     raise
@@ -134,6 +137,18 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if len(done.commands) == 1:
             return RedirectResponse(f"/commands/{next(iter(done.commands.values()))}", 303)
         return RedirectResponse(address("/commands", task=done.task_id), 303)
+
+    async def run_once(
+        request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any], names: list[str]
+    ) -> Submitted:
+        """A second click on the button, or a page that is sent again, leads to what the first one made."""
+        now, given = services.clock(), fields.get("once")
+        key = f"page {fields.get('step')} {given}" if given else None
+
+        def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
+            return services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, now, names, along)
+
+        return (await services.once.do(caller, key, await request.body(), Submitted, now, run))[0]
 
     async def freeze(draft: Draft) -> Draft:
         """With the ids of all that are meant: what matches the selector later is not among them. Raises BadInput."""
@@ -161,8 +176,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "timeout": fit.timeout,
             "can_try": forms.can_try(fit.schema) and tryable(fit.schema, draft),
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
+            "once": new_id(services.clock()),
             "nodes": nodes,
-            "offline": [row for row in nodes if row["state"] == OFFLINE],
+            "offline": [row for row in nodes if row["state"] in (OFFLINE, UNKNOWN)],
             "blocked": [row for row in nodes if row["state"] == QUARANTINED],
             "ttl": services.config.command_ttl,
             "meaning": (await services.selections.read(draft.select)).explained(pages.language(request).code) if draft.select else "",

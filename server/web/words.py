@@ -14,6 +14,7 @@ NODE_STATES = {
     states.PENDING: N_("pending"),
     states.ONLINE: N_("online"),
     states.OFFLINE: N_("offline"),
+    states.UNKNOWN: N_("unknown"),
     states.QUARANTINED: N_("quarantined"),
     states.RETIRED: N_("retired"),
 }
@@ -22,8 +23,16 @@ NODE_REASONS = {
     states.PENDING: N_("waiting for somebody's approval"),
     states.ONLINE: N_("holds a connection to the manager"),
     states.OFFLINE: N_("no sign of life; what it measures meanwhile is sent when it is back"),
+    states.UNKNOWN: N_("the manager was away itself; in a minute it knows whether the host is there"),
     states.QUARANTINED: N_("two machines claim to be this node; it takes no commands"),
     states.RETIRED: N_("taken out of service; its certificate is refused, its history stays"),
+}
+
+STANDINGS = {
+    "own": N_("the known one"),
+    "claims": N_("came later"),
+    "former": N_("was replaced"),
+    "split": N_("was split off"),
 }
 
 AGENT_STATES = {
@@ -32,6 +41,10 @@ AGENT_STATES = {
     "failed": N_("failed"),
     "unknown": N_("unknown"),
 }
+
+SEVERITIES = {"critical": N_("critical"), "warning": N_("warning"), "info": N_("information")}
+
+LOG_LEVELS = {"": N_("Warnings and errors"), "error": N_("Errors"), "critical": N_("Critical errors")}
 
 COMMAND_STATES = {
     states.QUEUED: N_("queued"),
@@ -105,7 +118,46 @@ THEMES = {"auto": N_("as the system"), "light": N_("light"), "dark": N_("dark")}
 INTERPRETERS = {"shell": N_("Shell"), "python": N_("Python"), "powershell": N_("PowerShell")}
 LANES = {"urgent": N_("urgent"), "bulk": N_("bulk")}
 
+RECEIVER_KINDS = {
+    "webhook": N_("Webhook, signed"),
+    "alertmanager": N_("Alertmanager"),
+    "chat": N_("Chat"),
+    "mail": N_("Mail"),
+}
+RECEIVER_HEALTH = {
+    "fine": N_("takes messages"),
+    "failing": N_("takes nothing"),
+    "off": N_("switched off"),
+    "untried": N_("not tried yet"),
+}
+MAIL_SECURITY = {
+    "starttls": N_("STARTTLS"),
+    "tls": N_("TLS from the start"),
+    "none": N_("none: can be read on its way"),
+}
+DELIVERY_STATES = {"waiting": N_("waiting"), "sent": N_("sent"), "failed": N_("failed")}
+DELIVERY_SEVERITIES = {"info": N_("info"), "warning": N_("warning"), "critical": N_("critical")}
+DELIVERY_EVENTS = {
+    "opened": N_("opened"),
+    "acknowledged": N_("acknowledged"),
+    "resolved": N_("resolved"),
+    "reminded": N_("still open"),
+    "grouped": N_("many at once"),
+    "test": N_("Test"),
+}
+
 ACTIONS = {
+    "delivery.again": N_("sent a delivery again"),
+    "receiver.change": N_("changed a receiver"),
+    "receiver.delete": N_("deleted a receiver"),
+    "receiver.make": N_("made a receiver"),
+    "receiver.rotate": N_("made another signing secret"),
+    "receiver.test": N_("sent a test to a receiver"),
+    "alert.acknowledge": N_("acknowledged alerts"),
+    "alert.command": N_("an alert started a command, or could not"),
+    "alert.rule.change": N_("changed an alert rule"),
+    "alert.rule.delete": N_("deleted an alert rule"),
+    "alert.rule.make": N_("made an alert rule"),
     "command.run": N_("ran a command"),
     "command.cancel": N_("canceled a command"),
     "file.create": N_("began to put a file in"),
@@ -132,6 +184,10 @@ ACTIONS = {
     "node.tag": N_("changed tags"),
     "node.order": N_("gave an order to a daemon"),
     "node.reject": N_("rejected a host"),
+    "node.machine": N_("went on with other hardware"),
+    "node.quarantine": N_("came into quarantine"),
+    "node.split": N_("split a node from its copy"),
+    "node.merge": N_("merged a node's machines"),
     "node.restore": N_("took a node back into service"),
     "node.retire": N_("retired a node"),
     "session.open": N_("signed in"),
@@ -150,7 +206,11 @@ NOTICES = {
     "approved": N_("The host is approved. It fetches its certificate within a minute."),
     "restored": N_("The node is in service again. Its host connects by itself while its certificate lasts."),
     "node-deleted": N_("The node is deleted."),
+    "split": N_("The node goes on. The other machine asks for approval within a minute of its next call."),
+    "merged": N_("The node goes on with the hardware that you chose."),
     "saved": N_("Saved."),
+    "receiver-deleted": N_("The receiver is deleted. The log of its deliveries stays."),
+    "again": N_("It waits to be sent again, for another day."),
     "deleted": N_("The file is deleted."),
     "canceled": N_("The cancel request is on its way to the host."),
 }

@@ -18,7 +18,8 @@ SELECT c.fingerprint, c.node_id, c.certificate, c.token_id, c.not_after, c.revok
 FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.public_key = :public_key;
 
 -- name: caller
-SELECT c.fingerprint, c.node_id, c.not_after, c.revoked_at, c.created_at, n.name, n.state,
+SELECT c.fingerprint, c.node_id, c.not_after, c.revoked_at, c.created_at, n.name, n.state, n.machine,
+  (SELECT COUNT(*) FROM node_machines m WHERE m.node_id = c.node_id AND m.standing = 'claims') AS claims,
   (SELECT COUNT(*) FROM node_certificates o
    WHERE o.node_id = c.node_id AND o.revoked_at IS NULL AND o.created_at < c.created_at) AS older
 FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.fingerprint = :fingerprint;

@@ -1,7 +1,8 @@
 -- name: insert
-INSERT INTO nodes (id, name, hostname, ip, group_id, tags, state, state_since, facts, fingerprint, daemon_version,
+INSERT INTO nodes (id, name, hostname, ip, group_id, tags, state, state_since, facts, fingerprint, machine, daemon_version,
   last_seen, created_at, updated_at)
-VALUES (:id, :name, :hostname, :ip, NULL, :tags, :state, :now, :facts, :fingerprint, :daemon_version, :last_seen, :now, :now);
+VALUES (:id, :name, :hostname, :ip, NULL, :tags, :state, :now, :facts, :fingerprint, :machine, :daemon_version, :last_seen,
+  :now, :now);
 
 -- name: by_id
 SELECT * FROM nodes WHERE id = :id;
@@ -19,7 +20,7 @@ FROM nodes n LEFT JOIN agents a ON a.node_id = n.id LEFT JOIN node_facts f ON f.
 WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <> '' OR :selected = 1 OR n.state <> 'retired')
   AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!')
-ORDER BY n.name, n.id LIMIT :limit OFFSET :offset;
+ORDER BY /* sorted */ n.name, n.id LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT COUNT(*) AS total FROM nodes n LEFT JOIN node_facts f ON f.node_id = n.id
@@ -37,15 +38,21 @@ WHERE id = :id;
 -- name: move
 UPDATE nodes SET state = :state, state_since = :now, updated_at = :now WHERE id = :id AND state IN (:from_states*);
 
+-- name: note_state
+INSERT INTO node_states (id, node_id, at, state) VALUES (:id, :node_id, :now, :state);
+
+-- name: delete_states_before
+DELETE FROM node_states WHERE at < :before;
+
 -- name: seen
 UPDATE nodes SET last_seen = :at WHERE id = :id AND last_seen < :at;
 
 -- name: silent
-SELECT id FROM nodes WHERE state = 'online' AND last_seen < :before;
+SELECT id FROM nodes WHERE state IN (:from_states*) AND last_seen < :before;
 
 -- name: move_if_silent
-UPDATE nodes SET state = 'offline', state_since = :now, updated_at = :now
-WHERE id = :id AND state = 'online' AND last_seen <= :before;
+UPDATE nodes SET state = :state, state_since = :now, updated_at = :now
+WHERE id = :id AND state IN (:from_states*) AND last_seen <= :before;
 
 -- name: drops
 SELECT lane, epoch, first_seq, last_seq, at, why FROM node_drops WHERE node_id = :node_id ORDER BY at DESC LIMIT 100;

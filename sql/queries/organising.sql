@@ -1,6 +1,6 @@
 -- name: insert_facts
-INSERT INTO node_facts (node_id, id_text, name, hostname, os, kernel, arch, version, cpu_count, memory)
-VALUES (:node_id, :id_text, :name, :hostname, :os, :kernel, :arch, :version, :cpu_count, :memory);
+INSERT INTO node_facts (node_id, id_text, name, hostname, os, kernel, arch, version, cpu_count, memory, timezone)
+VALUES (:node_id, :id_text, :name, :hostname, :os, :kernel, :arch, :version, :cpu_count, :memory, :timezone);
 
 -- name: delete_facts
 DELETE FROM node_facts WHERE node_id = :node_id;
@@ -33,6 +33,9 @@ SELECT name, title, type, choices, version, updated_at, updated_by FROM node_fie
 -- name: selected
 SELECT n.id, n.name, n.state FROM nodes n JOIN node_facts f ON f.node_id = n.id
 WHERE (1 = 1 /* selected */) ORDER BY n.name, n.id LIMIT :limit;
+
+-- name: selected_among
+SELECT n.id FROM nodes n JOIN node_facts f ON f.node_id = n.id WHERE n.id IN (:ids*) AND (1 = 1 /* selected */);
 
 -- name: selected_states
 SELECT n.state, COUNT(*) AS total FROM nodes n JOIN node_facts f ON f.node_id = n.id

@@ -69,3 +69,6 @@ WHERE subject = :subject;
 
 -- name: forget_failures
 DELETE FROM sign_in_failures WHERE subject IN (:subjects*);
+
+-- name: user_by_id
+SELECT * FROM users WHERE id = :id;

@@ -95,6 +95,9 @@ DELETE FROM node_field_values WHERE node_id = :node_id;
 -- name: delete_notes
 DELETE FROM node_notes WHERE node_id = :node_id;
 
+-- name: delete_states
+DELETE FROM node_states WHERE node_id = :node_id;
+
 -- name: delete_rollups
 DELETE FROM node_rollups WHERE node_id = :node_id;
 

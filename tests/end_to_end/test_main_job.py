@@ -104,6 +104,20 @@ def test_bad_content_is_refused_before_anything_is_queued(stack: Stack, content:
         stack.api("POST", "/commands", {"nodes": [stack.node_id], "type": "script", "content": content})
 
 
+def test_the_id_of_a_request_is_with_its_command_and_in_the_logs_of_manager_and_host(stack: Stack) -> None:
+    body = {"nodes": [stack.node()["id"]], "content": {"script": "true"}}
+    headers = {"Authorization": f"Bearer {stack.token}", "X-Request-Id": "change-4711"}
+    answer = requests.post(f"{stack.url}/api/v1/commands", json=body, headers=headers, timeout=10)
+    assert answer.headers["X-Request-Id"] == "change-4711"
+    assert answer.status_code == 201, answer.text
+    command_id = answer.json()["data"]["commands"][body["nodes"][0]]
+    command, _ = stack.finish(command_id)
+    assert command["request_id"] == "change-4711"
+    logs = {log: (stack.folder / "host/log" / log).read_text() for log in ("daemon.log", "agent.log")}
+    assert f"command {command_id} (request change-4711) was handed over" in logs["daemon.log"]
+    assert f"command {command_id} was taken (request change-4711)" in logs["agent.log"]
+
+
 def test_a_stopped_manager_answers_held_polls_and_the_host_comes_back(stack: Stack) -> None:
     stack.kill("manager", signal.SIGTERM)
     until = time.monotonic() + 10

@@ -14,6 +14,7 @@ from tests.conftest import Manager
 
 OPEN = {
     ("GET", "/api/v1/ca"),
+    ("GET", "/api/v1/openapi.json"),
     ("POST", "/api/v1/login"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),

@@ -37,4 +37,4 @@ def viewer(manager: Manager) -> Api:
 
 @pytest.fixture(scope="session")
 def nobody(manager: Manager) -> Api:
-    return Api(manager.url)
+    return Api(manager.url, routes=manager.routes)

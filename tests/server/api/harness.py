@@ -6,8 +6,8 @@ import asyncio
 import base64
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from host.wire.codec import plain
 from host.wire.messages import EnrollRequest, Facts, Record, ReportRequest
@@ -27,10 +28,12 @@ from server.auth import Caller
 from server.config import Config
 from server.db import Db
 from server.door import check
+from server.errors import NotAllowed, Unavailable
 from server.keys import open_keys
 from server.limits import Limits
 from server.migrate import migrate
 from server.services import Services, build
+from tests.server.api.described import hold
 
 T = TypeVar("T")
 START = 1_795_000_000_000
@@ -93,6 +96,16 @@ class Host:
     def logs(self, message: str) -> None:
         self.tells("log", Log("agent", "warning", "agent.engine", message))
 
+    def is_copied(self) -> tuple[str, str]:
+        """A copy of it runs beside it, so that it comes into quarantine; the marks of both."""
+        marks = ("i=00000001;b=0000000a;m=00000001", "i=00000001;b=0000000b;m=00000002")
+        met, clock = self._manager.services.quarantine.met, self._manager.clock
+        for mark, ip, seconds in ((marks[0], "10.0.0.1", 0), (marks[1], "10.0.0.2", 1), (marks[0], "10.0.0.1", 20)):
+            clock.now += seconds * 1000
+            with suppress(Unavailable, NotAllowed):
+                self._manager.run(met(self.id, mark, ip, clock()))
+        return marks
+
     def waiting(self) -> list[Any]:
         """Commands in its mailbox."""
         services = self._manager.services
@@ -108,6 +121,7 @@ class Manager:
         self.services: Services
         self.url = ""
         self.port = 0
+        self.routes: list[BaseRoute] = []
         self._listener: uvicorn.Server | None = None
         self._served: Any = None
 
@@ -122,7 +136,7 @@ class Manager:
         sock.listen(128)
         self.port = sock.getsockname()[1]
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-        routes = api.routes(self.services)
+        self.routes = routes = api.routes(self.services)
         check(routes)
         certificate, key = self.services.keys.server_files if self.tls else (None, None)
         config = uvicorn.Config(
@@ -153,21 +167,25 @@ class Manager:
         return self.token(name)
 
     def token(self, name: str) -> Api:
-        return Api(self.url, self.run(self.services.people.issue_token(name, PASSWORD, "test", "127.0.0.1", self.clock())).secret)
+        return Api(
+            self.url, self.run(self.services.people.issue_token(name, PASSWORD, "test", "127.0.0.1", self.clock())).secret, self.routes
+        )
 
 
 class Api:
     """The API as one caller sees it."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        self.url, self.secret = url, token
+    def __init__(self, url: str, token: str = "", routes: Sequence[BaseRoute] = ()) -> None:
+        self.url, self.secret, self._routes = url, token, list(routes)
         self._session = requests.Session()
         self._session.trust_env = False
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self._session.request(method, self.url + path, timeout=30, **more)
+        response = self._session.request(method, self.url + path, timeout=30, **more)
+        hold(self._routes, response)
+        return response
 
     def data(self, method: str, path: str, **more: Any) -> Any:
         """The data of a good answer."""
@@ -185,14 +203,15 @@ class Api:
 
 
 @contextmanager
-def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Manager]:
-    """A manager's API until the block ends."""
+def running(folder: Path, database_url: str, tls: bool = False, **settings: Any) -> Iterator[Manager]:
+    """A manager's API until the block ends, with these settings."""
+    settings = {"rate_user": 0, "rate_stranger": 0} | settings
     clock, ready, problems = Clock(), threading.Event(), []
     loop = asyncio.new_event_loop()
     manager, stop = Manager(loop, clock, tls), asyncio.Event()
 
     async def live() -> None:
-        async with _services(folder, database_url, manager, clock):
+        async with _services(folder, database_url, manager, clock, settings):
             manager.listen()
             ready.set()
             await stop.wait()
@@ -226,8 +245,8 @@ def running(folder: Path, database_url: str, tls: bool = False) -> Iterator[Mana
 
 
 @asynccontextmanager
-async def _services(folder: Path, database_url: str, manager: Manager, clock: Clock) -> Any:
-    config = Config(data_dir=folder, database_url=database_url, web_tls=False)
+async def _services(folder: Path, database_url: str, manager: Manager, clock: Clock, settings: dict[str, Any]) -> Any:
+    config = Config(data_dir=folder, database_url=database_url, web_tls=False, **settings)
     async with Db(config.url, pool_size=10, pool_idle=2) as db:
         await migrate(db, clock())
         manager.db = db

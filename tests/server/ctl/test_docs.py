@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from datetime import datetime, timedelta, timezone
 
 import click
 from starlette.routing import Route
 
 from server import api
 from server.ctl.__main__ import cli
+from server.service.windows import Wanted
 from tests.server.api.harness import ROOT as ROOT_CALLER
 from tests.server.api.harness import Manager
 from tests.server.ctl.opsctl import ROOT, Opsctl
@@ -33,11 +35,16 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
     manager.run(services.edits.define(ROOT_CALLER, field, "", "number", [], now))
     note = manager.run(services.edits.note(ROOT_CALLER, host.id, "for the docs", now))
     saved = manager.run(services.selections.save(ROOT_CALLER, "docs", "all", now))
+    opens = datetime.fromtimestamp(now / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M")
+    wanted = Wanted("docs", "", "all", {"start": opens, "minutes": 60, "repeat": "weekly"}, "UTC")
+    window = manager.run(services.windows.make(ROOT_CALLER, wanted, now))
     variables = {
         "GROUP": group,
         "FIELD": field,
         "NOTE": note,
         "FILTER": saved,
+        "WINDOW": window,
+        "WINDOW_DATE": (datetime.fromtimestamp(now / 1000, timezone.utc) + timedelta(days=7)).date().isoformat(),
         "URL": manager.url,
         "CA": str(manager.services.keys.ca_file),
         "TOKEN": manager.token("ada").secret,
@@ -55,7 +62,7 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
 
 
 def test_every_call_is_documented(manager: Manager) -> None:
-    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER)\b", "{id}", API.replace("$NOTE", "{note}"))
+    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER|WINDOW)\b", "{id}", API.replace("$NOTE", "{note}"))
     for route in api.routes(manager.services):
         if isinstance(route, Route) and "{rest:path}" not in route.path:
             assert route.path in text, route.path

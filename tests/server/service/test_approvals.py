@@ -65,7 +65,7 @@ async def test_a_rejected_key_is_remembered_and_another_may_ask(manager: Manager
 
 async def test_where_approval_is_off_only_a_token_helps(manager: Manager) -> None:
     services = manager.services
-    strict = Approvals(manager.db, services.audit, services.enrolment, services.nodes, allowed=False)
+    strict = Approvals(manager.db, services.audit, services.enrolment, services.nodes, services.quarantine, allowed=False)
     with pytest.raises(NotAuthenticated, match="token only"):
         await strict.ask(request(), "192.0.2.5", manager.time())
     with pytest.raises(BadInput, match="protocol"):

@@ -12,7 +12,7 @@ from server.auth import Caller
 from server.config import Config
 from server.db import Db
 from server.keys import open_keys
-from server.loops import retention
+from server.loops import partitions, retention
 from server.service.rollups import COARSE, FINE, HOUR_MS
 from server.services import Services, build
 from tests.conftest import DAY, QUICK_HASHER, Manager
@@ -126,6 +126,7 @@ async def test_each_tier_is_kept_for_its_own_time(manager: Manager) -> None:
     await manager.services.rollups.work(manager.time())
     for days, fine, coarse in ((31, 1, 1), (91, 0, 1), (731, 0, 0)):
         manager.time.now = start + days * DAY
+        await partitions.tick(manager.services, manager.time())
         await retention.tick(manager.services, manager.time())
         series = manager.services.metrics.series
         assert await series(telling.node.id, start, start + HOUR_MS) == []

@@ -1,0 +1,160 @@
+"""`/api/v1/receivers`: who is told of alerts (M5); `/api/v1/deliveries`: what was told to whom. Secrets go in, and never come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.answers import good
+from server.api.calls import Call, Listed, body, listed, query
+from server.api.groups import Version
+from server.api.once import created
+from server.api.parameters import Paged
+from server.api.versions import version_of
+from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
+from server.door import Door
+from server.service.receivers import Change
+from server.services import Services
+
+
+class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
+    """`kind`: webhook, alertmanager, chat or mail. `events`: the kinds of event it is told of, all unless given."""
+
+    kind: str
+    name: str
+    enabled: bool = True
+    min_severity: str = "info"
+    selector: str = ""
+    events: list[str] | None = None
+    settings: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+
+
+class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays as it is; an empty secret is taken away."""
+
+    name: str | None = None
+    enabled: bool | None = None
+    min_severity: str | None = None
+    selector: str | None = None
+    events: list[str] | None = None
+    settings: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+
+
+class DeliveryList(Paged, frozen=True, kw_only=True):
+    """With `alert` of that alert, and nothing else narrows it down."""
+
+    alert: str = ""
+    receiver: str = ""
+    state: str = ""
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    receivers, deliveries = services.receivers, services.deliveries
+
+    async def show_all(request: Request, caller: Caller) -> Response:
+        items = await receivers.all()
+        return good(services.clock(), {"items": items, "total": len(items)})
+
+    async def one(request: Request, caller: Caller) -> Response:
+        row = await receivers.get(request.path_params["id"])
+        response = good(services.clock(), row)
+        response.headers["ETag"] = f'"{row["version"]}"'
+        return response
+
+    async def make(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, NewReceiver)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            tuple[str, str],
+            lambda along: receivers.make(caller, wanted.kind, _change(wanted), now, along),
+            lambda made: {"id": made[0], "version": 1, "secret": made[1] or None},
+        )
+
+    async def change(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, ReceiverChange)
+        return good(now, {"version": await receivers.change(caller, request.path_params["id"], version_of(request), _change(wanted), now)})
+
+    async def delete(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await receivers.delete(caller, request.path_params["id"], version_of(request), now)
+        return good(now, None)
+
+    async def rotate(request: Request, caller: Caller) -> Response:
+        now, version = services.clock(), version_of(request)
+        return good(now, {"secret": await receivers.rotate(caller, request.path_params["id"], version, now), "version": version + 1})
+
+    async def test(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        delivery_id, outcome, took_ms = await services.delivery_turns.test(caller, request.path_params["id"], now)
+        told = {"ok": outcome.ok, "status": outcome.status, "answer": outcome.text, "note": outcome.note}
+        return good(services.clock(), {"delivery_id": delivery_id, "took_ms": took_ms, **told})
+
+    async def log(request: Request, caller: Caller) -> Response:
+        wanted = query(request, DeliveryList)
+        if wanted.alert:
+            page = await deliveries.of_alert(wanted.alert, wanted.size, wanted.offset)
+        else:
+            page = await deliveries.page(wanted.receiver, wanted.state, wanted.size, wanted.offset)
+        return good(services.clock(), listed(wanted, page.rows, page.total))
+
+    async def delivery(request: Request, caller: Caller) -> Response:
+        return good(services.clock(), await deliveries.get(request.path_params["id"]))
+
+    async def again(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await deliveries.again(caller, request.path_params["id"], now)
+        return good(now, None)
+
+    return [
+        door.route("/api/v1/receivers", show_all, RECEIVER_READ, call=Call("All receivers", answer=dict[str, Any])),
+        door.route(
+            "/api/v1/receivers",
+            make,
+            RECEIVER_EDIT,
+            ("POST",),
+            Call("Make a receiver", body=NewReceiver, answer=dict[str, Any], status=201),
+        ),
+        door.route("/api/v1/receivers/{id}", one, RECEIVER_READ, call=Call("One receiver", answer=dict[str, Any], etag=True)),
+        door.route(
+            "/api/v1/receivers/{id}",
+            change,
+            RECEIVER_EDIT,
+            ("PATCH",),
+            Call("Change a receiver", body=ReceiverChange, answer=Version, versioned=True),
+        ),
+        door.route("/api/v1/receivers/{id}", delete, RECEIVER_EDIT, ("DELETE",), Call("Delete a receiver", versioned=True)),
+        door.route(
+            "/api/v1/receivers/{id}/rotate",
+            rotate,
+            RECEIVER_EDIT,
+            ("POST",),
+            Call("Give a webhook a new secret; both count for a day", answer=dict[str, Any], versioned=True),
+        ),
+        door.route(
+            "/api/v1/receivers/{id}/test",
+            test,
+            RECEIVER_EDIT,
+            ("POST",),
+            Call("Send a test, and wait for the answer", answer=dict[str, Any]),
+        ),
+        door.route(
+            "/api/v1/deliveries", log, RECEIVER_READ, call=Call("What was told to whom", query=DeliveryList, answer=Listed[dict[str, Any]])
+        ),
+        door.route("/api/v1/deliveries/{id}", delivery, RECEIVER_READ, call=Call("One delivery with its attempts", answer=dict[str, Any])),
+        door.route("/api/v1/deliveries/{id}/again", again, RECEIVER_EDIT, ("POST",), Call("Send again what has failed")),
+    ]
+
+
+def _change(wanted: NewReceiver | ReceiverChange) -> Change:
+    values = msgspec.structs.asdict(wanted)
+    values.pop("kind", None)
+    return Change(**values)

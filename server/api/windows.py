@@ -1,0 +1,155 @@
+"""`/api/v1/windows`: maintenance windows, when they open, and what to do about it (M2, M5). A change needs `If-Match`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.answers import good
+from server.api.calls import Call, body, query
+from server.api.groups import Version
+from server.api.once import created
+from server.api.parameters import MAX_TIME, Query, Time
+from server.api.versions import version_of
+from server.auth import NODE_READ, WINDOW_EDIT, Caller
+from server.door import Door
+from server.errors import BadInput
+from server.service.windows import Active, Look, Wanted, Window
+from server.services import Services
+from server.windows import Occurrence
+
+DAY_MS = 86_400_000
+RANGE_MS = 30 * DAY_MS
+MAX_RANGE_MS = 400 * DAY_MS
+
+
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays as it is, or as it is for a new window. `schedule` is whole: see docs/windows.md."""
+
+    name: str | None = None
+    reason: str | None = None
+    selector: str | None = None
+    schedule: dict[str, Any] | None = None
+    zone: str | None = None
+    silence_alerts: bool | None = None
+    opens_for_commands: bool | None = None
+    enabled: bool | None = None
+
+    def wanted(self) -> Wanted:
+        return Wanted(
+            self.name, self.reason, self.selector, self.schedule, self.zone, self.silence_alerts, self.opens_for_commands, self.enabled
+        )
+
+
+class Range(Query, frozen=True, kw_only=True):
+    """Of the openings that are told: by default the next 30 days."""
+
+    since: Time | None = None
+    until: Time | None = None
+
+
+class Skipped(msgspec.Struct, forbid_unknown_fields=True):
+    """`date` of an opening's start, in the window's zone."""
+
+    date: str
+
+
+def routes(door: Door, services: Services) -> list[Route]:
+    windows = services.windows
+
+    async def page(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        asked = query(request, Range)
+        since = now if asked.since is None else asked.since
+        until = min(since + RANGE_MS, MAX_TIME) if asked.until is None else asked.until
+        if not since < until <= since + MAX_RANGE_MS:
+            raise BadInput(f"until: after since, by {MAX_RANGE_MS // DAY_MS} days at most", field="until")
+        opened = await windows.calendar(since, until, now)
+        items = [
+            shown(window)
+            | {"occurrences": [_occurrence(one.at) | {"zone": one.zone} for one in opened if one.window.id == window.id]}
+            | {"open": any(one.at.start <= now < one.at.end for one in opened if one.window.id == window.id)}
+            for window in await windows.every()
+        ]
+        return good(now, {"items": items, "total": len(items), "since": since, "until": until})
+
+    async def one(request: Request, caller: Caller) -> Response:
+        now, window = services.clock(), await windows.get(request.path_params["id"])
+        response = good(now, shown(window) | looked(await windows.look(window, now)))
+        response.headers["ETag"] = f'"{window.version}"'
+        return response
+
+    async def preview(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Change)
+        return good(now, looked(await windows.look(await windows.draft("", caller.name, wanted.wanted(), now), now)))
+
+    async def make(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Change)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: windows.make(caller, wanted.wanted(), now, along),
+            lambda made: {"id": made, "version": 1},
+        )
+
+    async def change(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Change)
+        return good(now, {"version": await windows.change(caller, request.path_params["id"], version_of(request), wanted.wanted(), now)})
+
+    async def delete(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        await windows.delete(caller, request.path_params["id"], version_of(request), now)
+        return good(now, None)
+
+    async def end(request: Request, caller: Caller) -> Response:
+        now = services.clock()
+        return good(now, {"version": await windows.end_now(caller, request.path_params["id"], now)})
+
+    async def skip(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Skipped)
+        return good(now, {"version": await windows.skip(caller, request.path_params["id"], wanted.date, now)})
+
+    return [
+        door.route("/api/v1/windows", page, NODE_READ, call=Call("All windows with their openings", query=Range, answer=dict[str, Any])),
+        door.route("/api/v1/windows", make, WINDOW_EDIT, ("POST",), Call("Make a window", body=Change, answer=dict[str, Any], status=201)),
+        door.route(
+            "/api/v1/windows/preview", preview, NODE_READ, ("POST",), Call("What a window would be", body=Change, answer=dict[str, Any])
+        ),
+        door.route("/api/v1/windows/{id}", one, NODE_READ, call=Call("One window", answer=dict[str, Any], etag=True)),
+        door.route(
+            "/api/v1/windows/{id}", change, WINDOW_EDIT, ("PATCH",), Call("Change a window", body=Change, answer=Version, versioned=True)
+        ),
+        door.route("/api/v1/windows/{id}", delete, WINDOW_EDIT, ("DELETE",), Call("Delete a window", versioned=True)),
+        door.route("/api/v1/windows/{id}/end", end, WINDOW_EDIT, ("POST",), Call("End it now, if it is open", answer=Version)),
+        door.route("/api/v1/windows/{id}/skip", skip, WINDOW_EDIT, ("POST",), Call("Skip one opening", body=Skipped, answer=Version)),
+    ]
+
+
+def shown(window: Window) -> dict[str, Any]:
+    data = asdict(window)
+    return data | {"silence_alerts": data.pop("silences"), "opens_for_commands": data.pop("opens")}
+
+
+def looked(look: Look) -> dict[str, Any]:
+    data = {name: getattr(look, name) for name in ("zones", "nodes", "names", "overlaps", "problem")}
+    return data | {"next": [_occurrence(one) | {"zone": look.zone} for one in look.next], "warnings": look.odd}
+
+
+def maintenance(active: Active | None) -> dict[str, Any] | None:
+    """How a node says that it is in a window."""
+    if active is None:
+        return None
+    found = {"window_id": active.window_id, "name": active.name, "ends_at": active.ends_at}
+    return found | {"silence_alerts": active.silences, "opens_for_commands": active.opens}
+
+
+def _occurrence(one: Occurrence) -> dict[str, Any]:
+    return {"start": one.start, "end": one.end, "local": one.local, "clock": one.odd}

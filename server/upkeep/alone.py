@@ -1,0 +1,29 @@
+"""Whether somebody else has the SQLite file open. Asked before we open it: within one process SQLite cannot tell."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from server.db import parse_url
+from server.errors import OpsError
+
+IN_USE = "somebody is connected to this database; stop every manager that uses it, and try again"
+
+
+def refuse_in_use(url: str) -> None:
+    """Raises OpsError. On MySQL `Db.others` asks the server."""
+    parsed = parse_url(url)
+    if parsed.scheme != "sqlite" or not Path(parsed.database).exists():
+        return
+    connection = sqlite3.connect(parsed.database, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as problem:
+        raise OpsError(IN_USE) from problem
+    except sqlite3.DatabaseError:
+        return  # damaged, or no database: what is done next says so
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+-- SQLite has no partitions: samples that are past their days are deleted node by node (server/service/rollups.py).
