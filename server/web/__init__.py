@@ -14,6 +14,7 @@ from server.services import Services
 from server.web import (
     account,
     audit,
+    bulk,
     commands,
     configuration,
     deliveries,
@@ -64,6 +65,7 @@ def routes(services: Services) -> list[BaseRoute]:
         waiting,
         node,
         quarantine,
+        bulk,
         configuration,
         orders,
         run,
