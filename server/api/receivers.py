@@ -14,7 +14,7 @@ from server.api.calls import Call, Listed, body, listed, query
 from server.api.groups import Version
 from server.api.once import created
 from server.api.parameters import Paged
-from server.api.versions import version_of
+from server.api.versions import tagged, version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
 from server.service.receivers import Change
@@ -63,9 +63,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await receivers.get(request.path_params["id"])
-        response = good(services.clock(), row)
-        response.headers["ETag"] = f'"{row["version"]}"'
-        return response
+        return tagged(good(services.clock(), row), row["version"])
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewReceiver)

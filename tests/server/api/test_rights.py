@@ -39,6 +39,7 @@ VIEWERS = {
     ("GET", "/api/v1/groups"),
     ("GET", "/api/v1/groups/{id}"),
     ("GET", "/api/v1/fields"),
+    ("GET", "/api/v1/fields/{id}"),
     ("GET", "/api/v1/nodes/{id}/notes"),
     ("GET", "/api/v1/receivers"),
     ("GET", "/api/v1/receivers/{id}"),
