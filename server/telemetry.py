@@ -17,6 +17,9 @@ class Telemetry:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self.failing: dict[str, tuple[int, int]] = {}
+        """Background loop → how often it has failed in a row, and since when; only those whose last turn failed."""
+
         self._requests = Counter("ops_requests", "Answered requests.", ("method", "route", "status"), registry=registry)
         self._seconds = Histogram("ops_request_seconds", "From request to answer.", ("route",), buckets=_QUICK, registry=registry)
         self._loop_seconds = Histogram("ops_loop_seconds", "One turn of a loop.", ("loop",), buckets=_QUICK, registry=registry)
@@ -32,8 +35,13 @@ class Telemetry:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def turn(self, loop: str, seconds: float, failed: bool) -> None:
-        """One turn of a background loop."""
+    def turn(self, loop: str, seconds: float, failed: bool, now: int) -> None:
+        """One turn of a background loop that ended `now` (UTC ms)."""
+        if failed:
+            count, since = self.failing.get(loop, (0, now))
+            self.failing[loop] = (count + 1, since)
+        else:
+            self.failing.pop(loop, None)
         self._loop_seconds.labels(loop).observe(seconds)
         if failed:
             self._loop_failures.labels(loop).inc()

@@ -142,7 +142,8 @@ def _operation(route: Route, method: str, tag: str, call: Call, schema: dict[Any
         content = {"application/octet-stream": {}} if call.body is bytes else {JSON: {"schema": schema[call.body]}}
         if call.example is not None:
             content[JSON]["example"] = call.example
-        found["requestBody"] = {"required": True, "content": content}
+        # No bytes are bytes too: an empty body is the chunk of an empty file.
+        found["requestBody"] = {"required": call.body is not bytes, "content": content}
     found["responses"] = _responses(route, method, call, schema)
     return found
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.groups import Version
+from server.api.once import created
 from server.api.parameters import Paged
 from server.api.versions import version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
@@ -68,8 +69,15 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewReceiver)
-        receiver_id, secret = await receivers.make(caller, wanted.kind, _change(wanted), now)
-        return good(now, {"id": receiver_id, "version": 1, "secret": secret or None}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            tuple[str, str],
+            lambda along: receivers.make(caller, wanted.kind, _change(wanted), now, along),
+            lambda made: {"id": made[0], "version": 1, "secret": made[1] or None},
+        )
 
     async def change(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, ReceiverChange)

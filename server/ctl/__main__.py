@@ -16,6 +16,7 @@ from server.ctl import (
     groups,
     nodes,
     orders,
+    overview,
     quarantine,
     receivers,
     rules,
@@ -41,6 +42,8 @@ def cli() -> None:
 for _verb in (
     sign.login,
     sign.logout,
+    overview.overview,
+    overview.log,
     nodes.nodes,
     nodes.node,
     nodes.enrol_token,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from server.auth import Caller
 from server.door import Door
@@ -26,12 +25,15 @@ from server.web import (
     node,
     nodes,
     orders,
+    overview,
     quarantine,
     receivers,
     run,
     sign_in,
+    targets,
     waiting,
 )
+from server.web.packed import PackedFiles
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
 
@@ -53,8 +55,10 @@ def routes(services: Services) -> list[BaseRoute]:
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (
         sign_in,
+        overview,
         account,
         nodes,
+        targets,
         groups,
         edits,
         waiting,
@@ -70,7 +74,7 @@ def routes(services: Services) -> list[BaseRoute]:
         receivers,
         deliveries,
     )
-    found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
+    found: list[BaseRoute] = [Mount("/static", PackedFiles(resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
     return [*found, *errors.fallback(door, pages)]

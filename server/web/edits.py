@@ -34,8 +34,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             retired = await services.nodes.page(q="", state="retired", limit=MOST_NODES, offset=0)
             return [row for row in [*found.rows, *retired.rows] if row["id"] in ids]
         read = await services.selections.read(query["select"]) if query.get("select") else None
-        filter_ = {"q": query.get("q", ""), "state": query.get("state", "")}
-        return (await services.nodes.page(**filter_, limit=MOST_NODES, offset=0, selected=read.condition if read else None)).rows
+        text, state = query.get("q", ""), query.get("state", "")
+        selected = read.condition if read else None
+        return (await services.nodes.page(q=text, state=state, limit=MOST_NODES, offset=0, selected=selected)).rows
 
     async def show(request: Request, caller: Caller) -> Response:
         return await page(request, await chosen(request), Form({}), None, [])
