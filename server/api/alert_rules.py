@@ -154,7 +154,7 @@ class ChangedRule(Answer):
     warnings: list[str]
 
 
-class Look(Query, frozen=True, kw_only=True):
+class DaysBack(Query, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=1, le=MOST_DAYS, description="so many days back")] = DAYS
 
 
@@ -199,12 +199,12 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def preview(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewRule)
-        return good(now, await services.alert_previews.look(wanted.draft(), now, query(request, Look).days))
+        return good(now, await services.alert_previews.look(wanted.draft(), now, query(request, DaysBack).days))
 
     async def preview_of(request: Request, caller: Caller) -> Response:
         now = services.clock()
         draft = await rules.draft(request.path_params["id"], now)
-        return good(now, await services.alert_previews.look(draft, now, query(request, Look).days))
+        return good(now, await services.alert_previews.look(draft, now, query(request, DaysBack).days))
 
     return [
         door.route("/api/v1/alert-rules", every, ALERT_READ, call=Call("All alert rules by name", answer=Rules)),
@@ -214,7 +214,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             preview,
             ALERT_READ,
             ("POST",),
-            Call("What a rule would have done", body=NewRule, query=Look, answer=AlertPreview),
+            Call("What a rule would have done", body=NewRule, query=DaysBack, answer=AlertPreview),
         ),
         door.route("/api/v1/alert-rules/{id}", one, ALERT_READ, call=Call("One rule with its command", answer=OneRule, etag=True)),
         door.route(
@@ -229,7 +229,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             "/api/v1/alert-rules/{id}/preview",
             preview_of,
             ALERT_READ,
-            call=Call("What this rule would have done", query=Look, answer=AlertPreview),
+            call=Call("What this rule would have done", query=DaysBack, answer=AlertPreview),
         ),
     ]
 
