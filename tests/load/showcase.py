@@ -105,7 +105,7 @@ class ShowHost(Host):
         if self.trouble == "dropping":
             lane = self.lanes["bulk"]
             lane.seq += 1841
-            self.tell("dropped", {"first": lane.seq - 1840, "why": "the outbox was full"})
+            lane.put("dropped", now_ms(), {"first": lane.seq - 1840, "why": "the outbox was full"})
         while True:
             self._fill(now_ms(), now_ms())
             self.tell("health", self._health())
