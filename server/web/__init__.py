@@ -31,6 +31,7 @@ from server.web import (
     run,
     sign_in,
     waiting,
+    windows,
 )
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
@@ -69,6 +70,7 @@ def routes(services: Services) -> list[BaseRoute]:
         audit,
         receivers,
         deliveries,
+        windows,
     )
     found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
     for noun in nouns:
