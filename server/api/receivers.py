@@ -12,8 +12,9 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.groups import Version
+from server.api.once import created
 from server.api.parameters import Paged
-from server.api.versions import version_of
+from server.api.versions import tagged, version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
 from server.service.receivers import Change
@@ -62,14 +63,19 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await receivers.get(request.path_params["id"])
-        response = good(services.clock(), row)
-        response.headers["ETag"] = f'"{row["version"]}"'
-        return response
+        return tagged(good(services.clock(), row), row["version"])
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewReceiver)
-        receiver_id, secret = await receivers.make(caller, wanted.kind, _change(wanted), now)
-        return good(now, {"id": receiver_id, "version": 1, "secret": secret or None}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            tuple[str, str],
+            lambda along: receivers.make(caller, wanted.kind, _change(wanted), now, along),
+            lambda made: {"id": made[0], "version": 1, "secret": made[1] or None},
+        )
 
     async def change(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, ReceiverChange)

@@ -18,8 +18,9 @@ from typing import Any
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.keys import write_private
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 
+SORTS = {"id": "id"}
 _FIELDS = ("id", "created_at", "user_id", "actor", "action", "resource", "detail", "ip")
 
 
@@ -47,9 +48,9 @@ class Audit:
         await session.execute(q.insert, entry)
         await session.execute(q.set_head, {"hash": entry["hash"]})
 
-    async def page(self, limit: int, offset: int) -> Page:
-        """Newest first."""
-        rows = await self._db.rows(self._db.q.audit.page, {"limit": limit, "offset": offset})
+    async def page(self, limit: int, offset: int, order: Order = ()) -> Page:
+        """Newest first, or in this order."""
+        rows = await self._db.rows(ordered(self._db.q.audit.page, SORTS, order), {"limit": limit, "offset": offset})
         total = await self._db.row(self._db.q.audit.total)
         return Page(rows, total["total"] if total else 0)
 
@@ -74,6 +75,12 @@ class Audit:
         kept = self._kept()
         if head and head["entries"] > (kept[0] if kept else 0):
             write_private(self._checkpoint, json.dumps([head["entries"], head["hash"]]).encode())
+
+    async def oldest_unkept(self) -> int | None:
+        """When the oldest entry was written that is past the checkpoint; None when the checkpoint has all."""
+        kept = self._kept()
+        row = await self._db.row(self._db.q.audit.written_at, {"id": kept[0] + 1 if kept else 1})
+        return row["created_at"] if row else None
 
     async def begin_checkpoint_anew(self) -> None:
         """The database was restored on purpose: its newest entry, which says so, is the one to be found from now on."""

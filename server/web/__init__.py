@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from server.auth import Caller
 from server.door import Door
@@ -15,6 +14,7 @@ from server.services import Services
 from server.web import (
     account,
     audit,
+    bulk,
     commands,
     configuration,
     deliveries,
@@ -26,13 +26,16 @@ from server.web import (
     node,
     nodes,
     orders,
+    overview,
     quarantine,
     receivers,
     run,
     sign_in,
+    targets,
     waiting,
     windows,
 )
+from server.web.packed import PackedFiles
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
 
@@ -54,13 +57,16 @@ def routes(services: Services) -> list[BaseRoute]:
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (
         sign_in,
+        overview,
         account,
         nodes,
+        targets,
         groups,
         edits,
         waiting,
         node,
         quarantine,
+        bulk,
         configuration,
         orders,
         run,
@@ -72,7 +78,7 @@ def routes(services: Services) -> list[BaseRoute]:
         deliveries,
         windows,
     )
-    found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
+    found: list[BaseRoute] = [Mount("/static", PackedFiles(resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
     return [*found, *errors.fallback(door, pages)]

@@ -20,14 +20,17 @@ from server import auth
 from server.auth import Caller, nobody
 from server.paths import resource
 from server.web import formats, i18n, words
+from server.web.findings import FINDINGS
 from server.web.i18n import LANGUAGES, Language
 from server.web.sentences import SENTENCES
 
 NAVIGATION = (
+    ("/", "overview", words.N_("Overview"), auth.NODE_READ),
     ("/nodes", "nodes", words.N_("Nodes"), auth.NODE_READ),
     ("/run", "run", words.N_("Run"), auth.COMMAND_RUN),
     ("/commands", "commands", words.N_("Commands"), auth.COMMAND_READ),
     ("/windows", "calendar", words.N_("Windows"), auth.NODE_READ),
+    ("/log", "log", words.N_("Log"), auth.NODE_READ),
     ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
     ("/receivers", "send", words.N_("Receivers"), auth.RECEIVER_READ),
@@ -40,7 +43,7 @@ class Pages:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.clock = clock
-        self.languages = i18n.load(SENTENCES)
+        self.languages = i18n.load((*SENTENCES, *FINDINGS))
         version = _version()
         self._environments = {code: _environment(language, version) for code, language in self.languages.items()}
 
@@ -103,7 +106,7 @@ def _environment(language: Language, version: str) -> Environment:
 
 
 def _script_words(language: Language) -> dict[str, str]:
-    """What static/app.js has to say."""
+    """What static/js has to say."""
     _ = language.gettext
     return {
         "now": _("just now"),

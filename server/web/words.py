@@ -42,6 +42,10 @@ AGENT_STATES = {
     "unknown": N_("unknown"),
 }
 
+SEVERITIES = {"critical": N_("critical"), "warning": N_("warning"), "info": N_("information")}
+
+LOG_LEVELS = {"": N_("Warnings and errors"), "error": N_("Errors"), "critical": N_("Critical errors")}
+
 COMMAND_STATES = {
     states.QUEUED: N_("queued"),
     states.ACCEPTED: N_("accepted"),
@@ -154,6 +158,11 @@ ACTIONS = {
     "receiver.make": N_("made a receiver"),
     "receiver.rotate": N_("made another signing secret"),
     "receiver.test": N_("sent a test to a receiver"),
+    "alert.acknowledge": N_("acknowledged alerts"),
+    "alert.command": N_("an alert started a command, or could not"),
+    "alert.rule.change": N_("changed an alert rule"),
+    "alert.rule.delete": N_("deleted an alert rule"),
+    "alert.rule.make": N_("made an alert rule"),
     "command.run": N_("ran a command"),
     "command.cancel": N_("canceled a command"),
     "file.create": N_("began to put a file in"),

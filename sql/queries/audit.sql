@@ -13,7 +13,7 @@ VALUES (:id, :created_at, :user_id, :actor, :action, :resource, :detail, :ip, :h
 
 -- name: page
 SELECT id, created_at, user_id, actor, action, resource, detail, ip FROM audit_logs
-ORDER BY id DESC LIMIT :limit OFFSET :offset;
+ORDER BY /* sorted */ id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT entries AS total FROM audit_head WHERE id = 1;
@@ -21,3 +21,6 @@ SELECT entries AS total FROM audit_head WHERE id = 1;
 -- name: chain
 SELECT id, created_at, user_id, actor, action, resource, detail, ip, hash FROM audit_logs
 WHERE id > :after ORDER BY id LIMIT 1000;
+
+-- name: written_at
+SELECT created_at FROM audit_logs WHERE id = :id;
