@@ -33,6 +33,7 @@ from server.web import (
     sign_in,
     targets,
     waiting,
+    windows,
 )
 from server.web.packed import PackedFiles
 from server.web.render import Pages
@@ -75,6 +76,7 @@ def routes(services: Services) -> list[BaseRoute]:
         audit,
         receivers,
         deliveries,
+        windows,
     )
     found: list[BaseRoute] = [Mount("/static", PackedFiles(resource("static")))]
     for noun in nouns:
