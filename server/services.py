@@ -14,11 +14,13 @@ from server.keys import Keys
 from server.outbound.addresses import Policy, networks_of
 from server.service.alert_commands import AlertCommands
 from server.service.alert_outcomes import Outcomes
+from server.service.alert_preview import AlertPreviews
 from server.service.alert_readings import Readings
 from server.service.alert_rules import AlertRules
 from server.service.alert_watch import AlertWatch
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
+from server.service.attention import Attention
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
@@ -30,6 +32,7 @@ from server.service.groups import Groups
 from server.service.health import Health
 from server.service.holding import Holding
 from server.service.kinds import Kinds
+from server.service.logs import Logs
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_index import NodeIndex
@@ -37,6 +40,7 @@ from server.service.nodes import Nodes
 from server.service.once import Once
 from server.service.orders import Orders
 from server.service.output import Output
+from server.service.overview import Overviews
 from server.service.partitions import Partitions
 from server.service.people import People
 from server.service.polls import Polls
@@ -84,6 +88,9 @@ class Services:
     polls: Polls
     files: Files
     command_files: CommandFiles
+    logs: Logs
+    attention: Attention
+    overviews: Overviews
     receivers: Receivers
     deliveries: Deliveries
     delivery_turns: DeliveryTurns
@@ -91,6 +98,7 @@ class Services:
     windows: Windows
     holding: Holding
     alert_rules: AlertRules
+    alert_previews: AlertPreviews
     alert_watch: AlertWatch
     alert_commands: AlertCommands
 
@@ -113,6 +121,9 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
     metrics = Metrics(db)
+    rollups, telemetry = Rollups(db), Telemetry()
+    reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
+    attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
     policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
     deliveries = Deliveries(db, audit, selections)
     receivers = Receivers(db, audit, keys.seals, selections, policy)
@@ -144,14 +155,17 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        rollups=Rollups(db),
+        rollups=rollups,
         partitions=Partitions(db),
         health=Health(db),
-        telemetry=Telemetry(),
-        reports=Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days),
+        telemetry=telemetry,
+        reports=reports,
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,
         command_files=command_files,
+        logs=Logs(db),
+        attention=attention,
+        overviews=Overviews(db, nodes, alerts, attention),
         receivers=receivers,
         deliveries=deliveries,
         delivery_turns=DeliveryTurns(db, audit, receivers, sending, clock),
@@ -159,6 +173,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         holding=holding,
         alerts=alerts,
         alert_rules=alert_rules,
+        alert_previews=AlertPreviews(db, selections, readings, flapping),
         alert_watch=AlertWatch(db, selections, readings, outcomes, flapping),
         alert_commands=AlertCommands(db, audit, alert_rules, commands, people),
     )

@@ -17,12 +17,15 @@ class Telemetry:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self.failing: dict[str, tuple[int, int]] = {}
+        """Background loop → how often it has failed in a row, and since when; only those whose last turn failed."""
+
         self._requests = Counter("ops_requests", "Answered requests.", ("method", "route", "status"), registry=registry)
         self._seconds = Histogram("ops_request_seconds", "From request to answer.", ("route",), buckets=_QUICK, registry=registry)
         self._loop_seconds = Histogram("ops_loop_seconds", "One turn of a loop.", ("loop",), buckets=_QUICK, registry=registry)
         self._loop_failures = Counter("ops_loop_failures", "Turns of a loop that failed.", ("loop",), registry=registry)
         self._held = Gauge("ops_held_polls", "Nodes whose poll is held here.", registry=registry)
-        self._stored = Gauge("ops_records_stored", "Records stored since the start.", registry=registry)
+        self._stored, self._told = Counter("ops_records_stored", "Records stored since the start.", registry=registry), 0
         self._waiting = Gauge("ops_records_waiting", "Records that wait to be stored.", ("lane",), registry=registry)
         self._nodes = Gauge("ops_nodes", "Nodes of the whole fleet.", ("state",), registry=registry)
         self._connections = Gauge("ops_database_connections", "Connections to the database.", ("state",), registry=registry)
@@ -32,8 +35,13 @@ class Telemetry:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def turn(self, loop: str, seconds: float, failed: bool) -> None:
-        """One turn of a background loop."""
+    def turn(self, loop: str, seconds: float, failed: bool, now: int) -> None:
+        """One turn of a background loop that ended `now` (UTC ms)."""
+        if failed:
+            count, since = self.failing.get(loop, (0, now))
+            self.failing[loop] = (count + 1, since)
+        else:
+            self.failing.pop(loop, None)
         self._loop_seconds.labels(loop).observe(seconds)
         if failed:
             self._loop_failures.labels(loop).inc()
@@ -50,7 +58,8 @@ class Telemetry:
     ) -> bytes:
         """The page, with what is only known when it is asked for."""
         self._held.set(held)
-        self._stored.set(stored)
+        self._stored.inc(stored - self._told)
+        self._told = stored
         self._rolled.set(rollup_lag_s)
         for gauge, values in ((self._waiting, waiting), (self._nodes, nodes), (self._connections, connections)):
             gauge.clear()

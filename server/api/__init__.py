@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute, Match, Route
 
 from server.answers import bad
 from server.api import (
+    alert_rules,
+    alerts,
     audit,
     commands,
     description,
@@ -27,6 +29,7 @@ from server.api import (
     nodes,
     openapi,
     output,
+    overview,
     people,
     quarantine,
     receivers,
@@ -72,6 +75,7 @@ def routes(services: Services) -> list[BaseRoute]:
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (
         people,
+        overview,
         nodes,
         selectors,
         groups,
@@ -87,6 +91,8 @@ def routes(services: Services) -> list[BaseRoute]:
         health,
         fleet,
         telemetry,
+        alerts,
+        alert_rules,
         receivers,
         windows,
     )

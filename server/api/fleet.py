@@ -25,18 +25,25 @@ class FleetSpan(Span, frozen=True, kw_only=True):
 
 
 class FleetPoint(Answer):
-    """Mean and 95th percentile over the `nodes` that told something; usage in percent. `total` and `online` where they were counted."""
+    """Over the `nodes` that told something; usage in percent. `total` and `online` where they were counted; minutes of before there
+    were medians and highest values have null there."""
 
     at: int
     nodes: int
     total: int | None
     online: int | None
     cpu_usage: float | None
+    cpu_usage_median: float | None
     cpu_usage_p95: float | None
+    cpu_usage_most: float | None
     memory_usage: float | None
+    memory_usage_median: float | None
     memory_usage_p95: float | None
+    memory_usage_most: float | None
     disk_usage: float | None
+    disk_usage_median: float | None
     disk_usage_p95: float | None
+    disk_usage_most: float | None
 
 
 class FleetSeries(Answer):

@@ -33,7 +33,7 @@ async def _loop(module: ModuleType, services: Services, stop: asyncio.Event) -> 
             # A loop that ends would stop its work for good, unseen; the next tick may well succeed.
             failures += 1
             log.exception("loop %s failed (%d in a row)", module.__name__, failures)
-        services.telemetry.turn(module.__name__.rpartition(".")[2], time.perf_counter() - begun, failures > 0)
+        services.telemetry.turn(module.__name__.rpartition(".")[2], time.perf_counter() - begun, failures > 0, services.clock())
         pause = module.EVERY * random.uniform(0.9, 1.1) * min(1 + failures, 10)
         try:
             await asyncio.wait_for(stop.wait(), pause)

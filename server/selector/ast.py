@@ -25,6 +25,7 @@ FACTS = {
     "memory": SIZE,
     "state": WORD,
     "agent": WORD,
+    "agent_version": TEXT,
 }
 """What every node can be asked for → how its values are compared."""
 

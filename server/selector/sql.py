@@ -100,6 +100,9 @@ class _Made:
             return f"n.id {self._in(ast)} (SELECT node_id FROM node_addresses WHERE {spans})"
         if ast.key == "agent":
             return f"n.id {self._in(ast)} (SELECT node_id FROM agents WHERE state IN ({self.param(list(ast.values))}))"
+        if ast.key == "agent_version":
+            same = Compare(ast.kind, ast.key, EQUALS, ast.values) if ast.op == DIFFERS else ast
+            return f"n.id {self._in(ast)} (SELECT node_id FROM agents WHERE {self._against(same, 'LOWER(version)')})"
         column = _COLUMNS[ast.key]
         if ast.type in (NUMBER, SIZE):
             return f"({column} > 0 AND {self._against(ast, column)})"

@@ -76,6 +76,12 @@ class Audit:
         if head and head["entries"] > (kept[0] if kept else 0):
             write_private(self._checkpoint, json.dumps([head["entries"], head["hash"]]).encode())
 
+    async def oldest_unkept(self) -> int | None:
+        """When the oldest entry was written that is past the checkpoint; None when the checkpoint has all."""
+        kept = self._kept()
+        row = await self._db.row(self._db.q.audit.written_at, {"id": kept[0] + 1 if kept else 1})
+        return row["created_at"] if row else None
+
     async def begin_checkpoint_anew(self) -> None:
         """The database was restored on purpose: its newest entry, which says so, is the one to be found from now on."""
         head = await self._db.row(self._db.q.audit.head)

@@ -241,7 +241,8 @@ class Teller:
                 health = json.dumps(asdict(body), ensure_ascii=False)
                 if len(health.encode()) > MAX_HEALTH_BYTES:
                     raise BadInput(f"health: more than {MAX_HEALTH_BYTES} bytes")
-                await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at})
+                figures = {name: _bound(getattr(body, name)) for name in ("outbox_records", "outbox_oldest", "clock_ahead_ms")}
+                await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at} | figures)
             case Kinds():
                 if left_out := await self._kinds.tell(session, node_id, body, at):
                     tables.add([event(place, "kinds.unusable", left_out[:4000])])
@@ -279,6 +280,11 @@ def _bounded(body: Execution) -> tuple[Execution, str]:
     numbers |= {name: _count(getattr(body, name), MAX_COUNT) or 0 for name in ("stdout_bytes", "stderr_bytes")}
     kept = replace(body, result=None if problem else body.result, **numbers)
     return kept, problem
+
+
+def _bound(value: int | None) -> int | None:
+    """As large as a column holds: the sign is what matters of a figure that no host can mean."""
+    return value if value is None else max(-MAX_COUNT, min(value, MAX_COUNT))
 
 
 def _count(value: int | None, most: int) -> int | None:

@@ -7,6 +7,7 @@ samples. A sample that comes late marks its node's hour as due, in its own trans
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from server.db import Db, Row, Session
 
@@ -53,7 +54,8 @@ class Rollups:
         return row
 
     async def fleet(self, since: int, until: int, step: int) -> list[Row]:
-        """Means, highest 95th percentiles and numbers of nodes of the whole fleet, one row for each `step` ms with samples."""
+        """Means, medians, highest 95th percentiles, highest values and numbers of nodes of the whole fleet, one row for each `step`
+        ms with samples. Minutes from before there were medians and highest values have None there."""
         return await self._db.rows(self._q.fleet, {"since": since, "until": until, "step": step, "limit": FLEET_POINTS})
 
     async def forget(self, keep: dict[int, int], now: int) -> None:
@@ -152,5 +154,7 @@ def _fleet_row(at: int, rows: Sequence[Row]) -> Row:
     for figure in FIGURES:
         values = sorted(node[figure] for node in rows if node[figure] is not None)
         row[figure] = sum(values) / len(values) if values else None
+        row[f"{figure}_median"] = median(values) if values else None
         row[f"{figure}_p95"] = values[-(-len(values) * 95 // 100) - 1] if values else None
+        row[f"{figure}_most"] = values[-1] if values else None
     return row

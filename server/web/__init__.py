@@ -8,7 +8,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from server.auth import Caller
 from server.door import Door
@@ -18,6 +17,7 @@ from server.services import Services
 from server.web import (
     account,
     audit,
+    bulk,
     commands,
     configuration,
     deliveries,
@@ -29,6 +29,7 @@ from server.web import (
     node,
     nodes,
     orders,
+    overview,
     quarantine,
     receivers,
     reference,
@@ -37,6 +38,7 @@ from server.web import (
     targets,
     waiting,
 )
+from server.web.packed import PackedFiles
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
 
@@ -58,6 +60,7 @@ def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[B
     door = Door(services.clock, identify, refuse, services.telemetry)
     nouns = (
         sign_in,
+        overview,
         account,
         nodes,
         targets,
@@ -66,6 +69,7 @@ def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[B
         waiting,
         node,
         quarantine,
+        bulk,
         configuration,
         orders,
         run,
@@ -76,7 +80,7 @@ def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[B
         receivers,
         deliveries,
     )
-    found: list[BaseRoute] = [Mount("/static", StaticFiles(directory=resource("static")))]
+    found: list[BaseRoute] = [Mount("/static", PackedFiles(resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
     found += reference.routes(door, pages, document)

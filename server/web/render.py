@@ -20,13 +20,16 @@ from server import auth
 from server.auth import Caller, nobody
 from server.paths import resource
 from server.web import formats, i18n, words
+from server.web.findings import FINDINGS
 from server.web.i18n import LANGUAGES, Language
 from server.web.sentences import SENTENCES
 
 NAVIGATION = (
+    ("/", "overview", words.N_("Overview"), auth.NODE_READ),
     ("/nodes", "nodes", words.N_("Nodes"), auth.NODE_READ),
     ("/run", "run", words.N_("Run"), auth.COMMAND_RUN),
     ("/commands", "commands", words.N_("Commands"), auth.COMMAND_READ),
+    ("/log", "log", words.N_("Log"), auth.NODE_READ),
     ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
     ("/receivers", "send", words.N_("Receivers"), auth.RECEIVER_READ),
@@ -39,7 +42,7 @@ class Pages:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.clock = clock
-        self.languages = i18n.load(SENTENCES)
+        self.languages = i18n.load((*SENTENCES, *FINDINGS))
         version = _version()
         self._environments = {code: _environment(language, version) for code, language in self.languages.items()}
 

@@ -1,4 +1,4 @@
-"""Signing in and out, and the way to the first page."""
+"""Signing in and out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from server.auth import NODE_READ, PUBLIC, SELF, Caller
+from server.auth import PUBLIC, SELF, Caller
 from server.door import Door
 from server.errors import NotAuthenticated, OpsError, TooMany
 from server.services import Services
@@ -17,9 +17,6 @@ from server.web.render import Pages
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
-    async def start(request: Request, caller: Caller) -> Response:
-        return RedirectResponse("/nodes", 303)
-
     async def form(request: Request, caller: Caller) -> Response:
         back_to = session.local_path(request.query_params.get("next", "/"))
         if caller.id:
@@ -45,7 +42,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return response
 
     return [
-        door.route("/", start, NODE_READ),
         door.route("/sign-in", form, PUBLIC),
         door.route("/sign-in", sign_in, PUBLIC, ["POST"]),
         door.route("/sign-out", sign_out, SELF, ["POST"]),

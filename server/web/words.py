@@ -42,6 +42,10 @@ AGENT_STATES = {
     "unknown": N_("unknown"),
 }
 
+SEVERITIES = {"critical": N_("critical"), "warning": N_("warning"), "info": N_("information")}
+
+LOG_LEVELS = {"": N_("Warnings and errors"), "error": N_("Errors"), "critical": N_("Critical errors")}
+
 COMMAND_STATES = {
     states.QUEUED: N_("queued"),
     states.ACCEPTED: N_("accepted"),

@@ -21,3 +21,6 @@ SELECT entries AS total FROM audit_head WHERE id = 1;
 -- name: chain
 SELECT id, created_at, user_id, actor, action, resource, detail, ip, hash FROM audit_logs
 WHERE id > :after ORDER BY id LIMIT 1000;
+
+-- name: written_at
+SELECT created_at FROM audit_logs WHERE id = :id;

@@ -41,7 +41,10 @@ INSERT INTO agents (node_id, version, state, reason, pid, cpu_usage, memory_usag
 VALUES (:node_id, '', 'unknown', '', NULL, NULL, NULL, 0, 0);
 
 -- name: update_agent
-UPDATE agents SET version = :version, state = :state, reason = :reason, pid = :pid, cpu_usage = :cpu_usage,
+UPDATE agents SET
+  restarts_before = CASE WHEN :at - restarts_since >= 3600000 OR :restarts < restarts THEN restarts ELSE restarts_before END,
+  restarts_since = CASE WHEN :at - restarts_since >= 3600000 OR :restarts < restarts THEN :at ELSE restarts_since END,
+  version = :version, state = :state, reason = :reason, pid = :pid, cpu_usage = :cpu_usage,
   memory_usage = :memory_usage, restarts = :restarts, updated_at = :at
 WHERE node_id = :node_id AND updated_at <= :at;
 
@@ -54,7 +57,9 @@ INSERT INTO daemons (node_id, health, health_at, configuration, configuration_ha
 VALUES (:node_id, '{}', 0, '', '', '', 0);
 
 -- name: update_health
-UPDATE daemons SET health = :health, health_at = :at WHERE node_id = :node_id AND health_at <= :at;
+UPDATE daemons SET health = :health, health_at = :at, outbox_records = :outbox_records, outbox_oldest = :outbox_oldest,
+  clock_ahead_ms = :clock_ahead_ms
+WHERE node_id = :node_id AND health_at <= :at;
 
 -- name: update_configuration
 UPDATE daemons SET configuration = :text, configuration_hash = :hash, configuration_note = :note, configuration_at = :at

@@ -89,14 +89,16 @@ FROM nodes n CROSS JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AN
 GROUP BY m.node_id, m.at - m.at % 60000;
 
 -- name: fleet_minute
-REPLACE INTO fleet_metrics (at, nodes, total, online, cpu_usage, cpu_usage_p95, memory_usage, memory_usage_p95, disk_usage, disk_usage_p95)
-VALUES (:at, :nodes, :total, :online, :cpu_usage, :cpu_usage_p95, :memory_usage, :memory_usage_p95, :disk_usage, :disk_usage_p95);
+REPLACE INTO fleet_metrics (at, nodes, total, online, cpu_usage, cpu_usage_median, cpu_usage_p95, cpu_usage_most,
+  memory_usage, memory_usage_median, memory_usage_p95, memory_usage_most, disk_usage, disk_usage_median, disk_usage_p95, disk_usage_most)
+VALUES (:at, :nodes, :total, :online, :cpu_usage, :cpu_usage_median, :cpu_usage_p95, :cpu_usage_most,
+  :memory_usage, :memory_usage_median, :memory_usage_p95, :memory_usage_most, :disk_usage, :disk_usage_median, :disk_usage_p95, :disk_usage_most);
 
 -- name: fleet
 SELECT MIN(at) - MIN(at) % :step AS at, MAX(nodes) AS nodes, MAX(total) AS total, MIN(online) AS online,
-  AVG(cpu_usage) AS cpu_usage, MAX(cpu_usage_p95) AS cpu_usage_p95,
-  AVG(memory_usage) AS memory_usage, MAX(memory_usage_p95) AS memory_usage_p95,
-  AVG(disk_usage) AS disk_usage, MAX(disk_usage_p95) AS disk_usage_p95
+  AVG(cpu_usage) AS cpu_usage, AVG(cpu_usage_median) AS cpu_usage_median, MAX(cpu_usage_p95) AS cpu_usage_p95, MAX(cpu_usage_most) AS cpu_usage_most,
+  AVG(memory_usage) AS memory_usage, AVG(memory_usage_median) AS memory_usage_median, MAX(memory_usage_p95) AS memory_usage_p95, MAX(memory_usage_most) AS memory_usage_most,
+  AVG(disk_usage) AS disk_usage, AVG(disk_usage_median) AS disk_usage_median, MAX(disk_usage_p95) AS disk_usage_p95, MAX(disk_usage_most) AS disk_usage_most
 FROM fleet_metrics WHERE at >= :since AND at <= :until GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
 
 -- name: forget

@@ -37,8 +37,11 @@
     var high = percent ? most : most > 0 || least < 0 ? most * 1.1 : 1;
     var splits = percent && most === 100 && least === 0 ? function () { return [0, 25, 50, 75, 100]; } : binary && least === 0 ? function () { return steps(most); } : undefined;
     var axis = {stroke: colour("--soft"), font: "11px " + style.getPropertyValue("--font"), ticks: {show: false}};
+    /* A band: highest, 95th percentile, median; the space between is filled, more densely where most of the fleet is. */
+    var band = "band" in place.dataset;
     var lines = data.y.map(function (_, i) {
-      var line = colour(i ? "--c2" : "--c1");
+      var line = colour(band ? ["--c3", "--c2", "--c1"][i] : i ? "--c2" : "--c1");
+      if (band) return {stroke: line, width: i === 2 ? 2 : 1, spanGaps: false, points: {show: data.t.length < 3, size: 4, fill: line}};
       return {stroke: line, width: 1.5, spanGaps: false, fill: data.y.length === 1 ? line + "22" : undefined, points: {size: 4, fill: line, show: data.t.length < 40}};
     });
     if (place._plot) place._plot.destroy();
@@ -50,6 +53,7 @@
       cursor: {drag: {x: false, y: false}, points: {size: 6}},
       scales: {x: {time: true, range: [data.from, data.to]}, y: {range: [Math.max(least * 1.1, -Number.MAX_VALUE), Math.min(high, Number.MAX_VALUE)]}},
       series: [{}].concat(lines),
+      bands: band ? [{series: [1, 2], fill: colour("--c3") + "1f"}, {series: [2, 3], fill: colour("--c1") + "2b"}] : [],
       axes: [
         Object.assign({}, axis, {size: 24, space: 64, grid: {show: false}, values: function (_, at) { return at.map(function (t) { return when(t, span); }); }}),
         Object.assign({}, axis, {size: percent ? 46 : 62, grid: {stroke: colour("--line"), width: 1}, splits: splits, values: function (_, at) { return at.map(function (v) { return percent || binary ? shown(unit, v) : compact(v); }); }})

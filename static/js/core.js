@@ -1,5 +1,5 @@
 "use strict";
-/* What every other file of this folder uses, as window.ops. They are plain scripts in the order of base.html: an import would need
+/* What every other file of this folder uses, as window.ops. They are plain scripts put together by server/web/packed.py: an import would need
    addresses without a version, and so show an old release's code with a new one's pages. */
 window.ops = (function () {
   var words = JSON.parse(document.body.dataset.words);

@@ -13,7 +13,7 @@
       return;
     }
     if (typing(event.target)) return;
-    var go = before === "g" && {n: "/nodes", c: "/commands", r: "/run"}[event.key];
+    var go = before === "g" && {o: "/", l: "/log", n: "/nodes", c: "/commands", r: "/run"}[event.key];
     before = event.key;
     if (go && ($(".nav a[href='" + go + "']"))) { location.href = go; return; }
     if (event.key === "/") {

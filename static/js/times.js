@@ -35,8 +35,10 @@
     if (document.hidden || !window.htmx) return;
     all("[data-refresh]").forEach(function (place) {
       if (!place._at) place._at = Date.now();
+      var every = Number(place.dataset.refresh);
+      if (!every) return;
       var selected = window.getSelection && !window.getSelection().isCollapsed && place.contains(window.getSelection().anchorNode);
-      if (Date.now() - (place._asked || place._at) >= Number(place.dataset.refresh) * 1000 && !selected) {
+      if (Date.now() - (place._asked || place._at) >= every * 1000 && !selected) {
         place._asked = Date.now();
         place.dispatchEvent(new CustomEvent("refresh"));
       }

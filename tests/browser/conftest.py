@@ -53,7 +53,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[Open]:
         page.on("pageerror", lambda problem: complaints.append(str(problem)))
         pages.append((page, complaints))
         if who:
-            page.goto("/sign-in")
+            page.goto("/sign-in?next=/nodes")
             page.fill("#name", who)
             page.fill("#password", PASSWORD)
             page.click("main button[type=submit]")

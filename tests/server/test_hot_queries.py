@@ -48,13 +48,62 @@ HOT = (
     "alerts.wanting_command",
     "alerts.commands_since",
     "alerts.first_of_storm",
+    "logs.page",
+    "logs.page_of_node",
+    "logs.boundary",
+    "logs.boundary_of_node",
+    "attention.in_state",
+    "attention.offline",
+    "attention.agents_failed",
+    "attention.agents_restarting",
+    "attention.drops",
+    "attention.backlog",
+    "attention.clocks",
+    "attention.certificates",
+    "attention.stuck",
+    "attention.disks",
+    "overview.agents",
+    "overview.agent_versions",
+    "overview.running",
+    "overview.unfinished",
 )
 """Statements as `<noun>.<name>`."""
 
-NUMBERS = frozenset(["at", "since", "until", "before", "now", "step", "tier", "limit", "offset", "epoch", "seq", "chunk"])
+NUMBERS = frozenset(
+    [
+        "at",
+        "since",
+        "until",
+        "before",
+        "now",
+        "step",
+        "tier",
+        "limit",
+        "offset",
+        "epoch",
+        "seq",
+        "chunk",
+        "scan",
+        "skip",
+        "any",
+        "never",
+        "often",
+        "most",
+        "soon",
+        "waiting",
+        "full",
+    ]
+)
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""
 
-SMALL = {"n": "nodes: each of them is wanted", "node_rollups_due": "what is due is few, and in the order of its key"}
+SMALL = {
+    "a": "agents: one row a node",
+    "d": "daemons: one row a node",
+    "l": "the lines of one page, or those that a search looks through at a time",
+    "<derived2>": "the same, as MySQL names them",
+    "n": "nodes: each of them is wanted",
+    "node_rollups_due": "what is due is few, and in the order of its key",
+}
 """Tables, by the name that a plan gives them, that may be read whole, and why."""
 
 
@@ -101,6 +150,8 @@ async def fill(manager: Manager) -> None:
                 node, "bulk", *((first + n, "sample" if n % 2 else "log", sample if n % 2 else line) for n in range(1, 201))
             )
             manager.time.now += 60_000
+    manager.time.now += 3_600_000
+    await manager.services.rollups.work(manager.time())
 
 
 async def test_hot_statements_use_an_index(manager: Manager) -> None:

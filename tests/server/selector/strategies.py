@@ -31,6 +31,7 @@ NAMED = [text for text in TEXTS if text]
 ADDRESSES = ("10.0.0.1", "10.1.2.3", "192.0.2.7", "2001:db8::1", "::ffff:10.0.0.1", "fe80::1%eth0")
 NETWORKS = ("10.0.0.0/8", "10.0.0.1", "2001:db8::/32", "0.0.0.0/0", "::/0", "192.0.2.7/32")
 STATES = ("online", "offline", "unknown", "pending", "quarantined", "retired")
+VERSIONS = ("web", "WEB-1", "a_b", "100%", "a!b", "")
 AGENTS = ("running", "stopped", "failed", "unknown")
 GROUPS = (
     GroupName("G1", "region", ("China",)),
@@ -63,7 +64,7 @@ def _typed(kind: str, key: str, type_: str, values: tuple[str, ...], ops: list[s
 ORDER = ["=", "!=", "<", "<=", ">", ">="]
 TERMS: st.SearchStrategy[Ast] = st.one_of(
     st.just(All()),
-    *[_compare(FACT, key) for key in ("name", "hostname", "os", "kernel", "arch", "version", "id")],
+    *[_compare(FACT, key) for key in ("name", "hostname", "os", "kernel", "arch", "version", "agent_version", "id")],
     *[_compare(OPEN, key) for key in ("env", "rack", "owner")],
     _compare(TAG, "env"),
     st.builds(lambda k: Compare(TAG, k, "has"), st.sampled_from(["env", "rack", "never"])),
@@ -102,7 +103,10 @@ def _some(values: tuple[str, ...]) -> st.SearchStrategy[str]:
 NODES = st.builds(
     NodeView,
     state=_some(STATES),
-    facts=st.fixed_dictionaries({key: _some(TEXTS) for key in ("hostname", "os", "kernel", "arch", "version")} | {"agent": _some(AGENTS)}),
+    facts=st.fixed_dictionaries(
+        {key: _some(TEXTS) for key in ("hostname", "os", "kernel", "arch", "version")}
+        | {"agent": _some(AGENTS), "agent_version": _some(VERSIONS)}
+    ),
     numbers=st.fixed_dictionaries(
         {"cpu_count": st.sampled_from([0, 1, 4, 64]), "memory": st.sampled_from([0, 1000, 2**30, 2**31, 1_500_000_000])}
     ),

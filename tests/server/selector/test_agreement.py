@@ -34,11 +34,13 @@ async def store(manager: Manager, nodes: list[NodeView]) -> list[NodeView]:
             about = replace(about, cpu_count=node.numbers["cpu_count"], memory=node.numbers["memory"])
             row = {"id": f"N{number:025d}", "name": f"{facts['hostname']}#{number}", "hostname": facts["hostname"], "ip": "", "tags": "{}"}
             row |= {"tags": json.dumps(node.tags), "state": node.state, "facts": facts_text(about), "fingerprint": "{}", "now": 1}
-            row |= {"daemon_version": facts["version"], "last_seen": 1}
+            row |= {"daemon_version": facts["version"], "last_seen": 1, "machine": ""}
             await session.execute(manager.db.q.nodes.insert, row)
             await manager.services.index.tell(session, row)
             await session.execute(manager.db.q.reports.new_agent, {"node_id": row["id"]})
-            await session.raw_statement(f"UPDATE agents SET state = '{facts['agent']}' WHERE node_id = '{row['id']}'")
+            await session.raw_statement(
+                f"UPDATE agents SET state = '{facts['agent']}', version = '{facts['agent_version']}' WHERE node_id = '{row['id']}'"
+            )
             for group in GROUPS:
                 if group.id in node.groups:
                     await session.raw_statement(f"INSERT INTO node_group_members VALUES ('{row['id']}', '{group.kind}', '{group.id}')")
