@@ -123,7 +123,7 @@ def errors_of(route: Route, method: str, call: Call) -> dict[int, str]:
         found |= {408, 409, 413}
     if _creates(call, method):
         found.add(422)
-    return {status: _ERRORS[status] for status in sorted(found)} | dict(call.also)
+    return dict(sorted(({status: _ERRORS[status] for status in found} | dict(call.also)).items()))
 
 
 def _operation(route: Route, method: str, tag: str, call: Call, schema: dict[Any, dict[str, Any]], parts: dict[str, Any]) -> dict[str, Any]:
