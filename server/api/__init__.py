@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute, Match, Route
 
 from server.answers import bad
 from server.api import (
+    alert_rules,
+    alerts,
     audit,
     commands,
     description,
@@ -89,6 +91,8 @@ def routes(services: Services) -> list[BaseRoute]:
         health,
         fleet,
         telemetry,
+        alerts,
+        alert_rules,
         receivers,
         windows,
     )

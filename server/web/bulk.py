@@ -119,8 +119,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if not query.get("match"):
             return await by_ids(query.getlist("node"))
         read = await services.selections.read(query["select"]) if query.get("select") else None
-        text, state = query.get("q", ""), query.get("state", "")
-        selected = read.condition if read else None
+        text, state, selected = query.get("q", ""), query.get("state", ""), read.condition if read else None
         return (await services.nodes.page(q=text, state=state, limit=MOST_NODES, offset=0, selected=selected)).rows
 
     async def by_ids(ids: Sequence[str]) -> list[Row]:
