@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from tests import demo_fleet
 from tests.stack import ROOT, Stack, StackError, save
 
 SCRIPT = """date +%s%N
@@ -31,6 +32,8 @@ class Ended(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./ops demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end by itself when everything has been shown")
+    parser.add_argument("--fleet", type=int, default=0, metavar="N", help="add N emulated hosts with a day behind them and some troubles")
+    parser.add_argument("--hours", type=float, default=24.0, help="how long a time the fleet has behind it")
     options = parser.parse_args()
     folder = ROOT / ".demo"
     lock = _lock(folder)
@@ -40,8 +43,12 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     stack = Stack(folder, database_url=os.environ.get("OPS_DATABASE_URL", ""))
+    fleet = None
     try:
         line = _show(stack)
+        if options.fleet:
+            fleet = demo_fleet.add(stack, options.fleet, options.hours)
+            demo_fleet.wait_for_trends(stack)
         save(stack, folder / "demo.json")
         if not options.once:
             _invite(stack)
@@ -56,6 +63,9 @@ def main() -> int:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        if fleet is not None:
+            fleet.terminate()
+            fleet.wait(20)
         stack.stop()
     print(line or "demo: ended; every process it started has stopped")
     return 0

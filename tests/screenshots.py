@@ -1,6 +1,6 @@
 """Makes `docs/screenshots/`: the pages of a running demo, both themes, both languages, wide and narrow.
 
-./ops demo          in one terminal
+./ops demo --fleet 200          in one terminal
 .venv/bin/python -m tests.screenshots      in another
 """
 
@@ -19,6 +19,7 @@ from tests.browser.conftest import CHROMIUM
 from tests.stack import ADMIN_LINE, ROOT
 
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
+SHOWN = ("overview", "attention", "nodes", "node", "log", "command", "style")
 SCRIPT = 'echo "checking disks …"; df -h / | tail -1; sleep 1; echo "done"; ls /nowhere'
 
 
@@ -30,9 +31,14 @@ def main() -> int:
     demo = json.loads((ROOT / ".demo/demo.json").read_text())
     password = (ROOT / ".demo/manager.out").read_text().partition(ADMIN_LINE)[2].split()[0]
     command_id = _some_command(demo)
+    node = _some_node(demo)
     pages = {
+        "overview": "/",
+        "attention": "/attention/disk",
+        "log": "/log",
+        "style": "/style",
         "nodes": "/nodes",
-        "node": f"/nodes/{demo['node_id']}?range=15m",
+        "node": f"/nodes/{node}?range=6h",
         "run": f"/run?node={demo['node_id']}",
         "service": f"/run?node={demo['node_id']}&kind=service",
         "command": f"/commands/{command_id}",
@@ -50,6 +56,13 @@ def main() -> int:
             _visit(browser, demo["url"], password, pages, options.to, size, theme, language, options.all)
         browser.close()
     return 0
+
+
+def _some_node(demo: dict[str, str]) -> str:
+    """A database of the emulated fleet; without one, the demo's own host."""
+    headers = {"Authorization": f"Bearer {demo['api_token']}"}
+    items = requests.get(f"{demo['url']}/api/v1/nodes?q=db-&state=online", headers=headers, timeout=10).json()["data"]["items"]
+    return str(items[0]["id"]) if items else demo["node_id"]
 
 
 def _some_command(demo: dict[str, str]) -> str:
@@ -81,11 +94,11 @@ def _visit(
     page.click("form[action='/sign-in'] button")
     page.wait_for_selector("nav")
     for name, path in pages.items():
-        shown = size == "wide" and (name, theme, short) in {("node", "light", "en"), ("nodes", "dark", "zh"), ("command", "light", "en")}
+        shown = name in SHOWN if size == "wide" else name in ("overview", "nodes") and (theme == "light") == (short == "en")
         if everything or shown:
             page.goto(url + path)
             page.wait_for_timeout(700)
-            file = f"{name}-{theme}-{short}.png" if not everything else f"{name}-{size}-{theme}-{short}.png"
+            file = f"{name}-{theme}-{short}.png" if not everything and size == "wide" else f"{name}-{size}-{theme}-{short}.png"
             page.screenshot(path=to / file, full_page=everything)
     context.close()
 

@@ -15,7 +15,7 @@ from server.api.groups import Results, Version, meant, results
 from server.api.once import created
 from server.api.parameters import Query, arranged, sorts
 from server.api.selectors import Made
-from server.api.versions import version_of
+from server.api.versions import tagged, version_of
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
 from server.services import Services
@@ -131,6 +131,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         items = arranged(await edits.fields(), query(request, FieldList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
+    async def field(request: Request, caller: Caller) -> Response:
+        row = await edits.field(request.path_params["id"])
+        return tagged(good(services.clock(), row), row["version"])
+
     async def define(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewField)
         return await created(
@@ -167,6 +171,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route("/api/v1/nodes/{id}/notes/{note}", delete_note, NODE_EDIT, ("DELETE",), Call("Delete a note")),
         door.route("/api/v1/fields", fields, NODE_READ, call=Call("Custom fields", query=FieldList, answer=CustomFields)),
         door.route("/api/v1/fields", define, NODE_EDIT, ("POST",), Call("Make a custom field", body=NewField, answer=Version, status=201)),
+        door.route("/api/v1/fields/{id}", field, NODE_READ, call=Call("One custom field", answer=CustomField, etag=True)),
         door.route(
             "/api/v1/fields/{id}", redefine, NODE_EDIT, ("PATCH",), Call("Change a field", body=FieldChange, answer=Version, versioned=True)
         ),

@@ -13,7 +13,7 @@ from server.answers import good
 from server.api.calls import Answer, Call, body, query
 from server.api.once import created
 from server.api.parameters import Query, arranged, one_of, sorts
-from server.api.versions import version_of
+from server.api.versions import tagged, version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
 from server.db import Row
 from server.door import Door
@@ -117,9 +117,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await groups.get(request.path_params["id"])
-        response = good(services.clock(), _shown(row))
-        response.headers["ETag"] = f'"{row["version"]}"'
-        return response
+        return tagged(good(services.clock(), _shown(row)), row["version"])
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewGroup)

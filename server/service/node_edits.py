@@ -122,6 +122,13 @@ class NodeEdits:
         """By name: `name`, `title`, `type`, `choices`, `version`, `updated_at`, `updated_by`."""
         return [{**row, "choices": choices_of(row)} for row in await self._db.rows(self._db.q.organising.fields)]
 
+    async def field(self, name: str) -> Row:
+        """One of them. Raises NotFound."""
+        row = await self._db.row(self._q.field, {"name": name})
+        if row is None:
+            raise NotFound(f"there is no field {name[:64]!r}")
+        return {**row, "choices": choices_of(row)}
+
     async def define(
         self, caller: Caller, name: str, title: str, kind: str, choices: Sequence[str], now: int, along: Along[int] | None = None
     ) -> int:

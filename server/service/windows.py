@@ -82,6 +82,10 @@ class Windows(Coverage):
         """Every opening of an enabled window in [since, until) UTC ms, the earliest first."""
         return await calendar(self, await self.every(), since, until, now)
 
+    async def calendar_of(self, window: Window, now: int, until: int) -> list[Opened]:
+        """The openings of one window that have not ended."""
+        return await calendar(self, [window], now, until, now)
+
     async def change(self, caller: Caller, window_id: str, version: int, wanted: Wanted, now: int) -> int:
         """The new version. Commands that wait for it are let out by it no more until it was looked at again (holding.py).
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from host.wire.states import AGENT, NODE
+from host.wire.states import NODE
 from server.auth import COMMAND_READ, NODE_READ, Caller
 from server.db import Row
 from server.door import Door
@@ -16,7 +16,7 @@ from server.errors import BadInput
 from server.service.findings import CRITICAL, KINDS, WARNING, Finding, Subject
 from server.service.overview import SILENT
 from server.services import Services
-from server.web import session
+from server.web import session, words
 from server.web.charts import MINUTE, Chart, chart
 from server.web.render import Pages
 from server.web.words import N_
@@ -46,7 +46,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         values: dict[str, Any] = {
             "seen": seen,
             "states": [name for name in NODE if seen.nodes.get(name)],
-            "agent_states": [name for name in (*sorted(AGENT), SILENT) if seen.agents.get(name)],
+            "agent_states": [name for name in (*words.AGENT_STATES, SILENT) if seen.agents.get(name)],
             "most_versions": MOST_VERSIONS,
             "charts": await trends(now, span),
             "range": span,
@@ -121,7 +121,7 @@ def _chosen(text: str, name: str, known: dict[str, int]) -> str:
 
 
 def _trend(name: str, title: str, rows: list[Row], since: int, until: int, step: int) -> Chart:
-    columns = [(f"{name}_usage_{part}", words) for part, words in BAND]
+    columns = [(f"{name}_usage_{part}", said) for part, said in BAND]
     return chart(name, title, "%", columns, rows, since, until, step)
 
 

@@ -1,7 +1,7 @@
 """Static files: our own script as one file, and all packed on the way for browsers that take it.
 
-The pieces of the script lie in static/js, a topic each; nine requests for them would be most of a first view's.
-Packed are only these: a page holds secrets beside what others may have put into its address, and packing the two together tells of the secret.
+The pieces of the script lie in static/js, a topic each; nine requests for them would be most of a first view's. Packed are only
+these: a page holds secrets beside what others may have put into its address, and packing the two together tells of the secret.
 """
 
 from __future__ import annotations

@@ -5,9 +5,11 @@ One that is missing here is shown in English; nothing else depends on this list.
 
 from __future__ import annotations
 
+from server.web.window_words import SENTENCES as OF_WINDOWS
 from server.web.words import N_
 
 SENTENCES = (
+    *OF_WINDOWS,
     N_("name or password is wrong"),
     N_("too many wrong passwords; try again in {seconds} s"),
     N_("sign in first"),

@@ -147,6 +147,11 @@ DELIVERY_EVENTS = {
 }
 
 ACTIONS = {
+    "window.change": N_("changed a maintenance window"),
+    "window.delete": N_("deleted a maintenance window"),
+    "window.end": N_("ended a maintenance window"),
+    "window.make": N_("made a maintenance window"),
+    "window.skip": N_("skipped an opening of a maintenance window"),
     "delivery.again": N_("sent a delivery again"),
     "receiver.change": N_("changed a receiver"),
     "receiver.delete": N_("deleted a receiver"),
@@ -199,7 +204,7 @@ ACTIONS = {
     "user.password": N_("changed a password"),
 }
 
-ALERT_STATES = {"open": N_("open"), "acknowledged": N_("acknowledged"), "resolved": N_("resolved")}
+ALERT_STATES = {"open": N_("unacknowledged"), "acknowledged": N_("acknowledged"), "resolved": N_("resolved")}
 ALERT_COMMANDS = {
     "wanted": N_("about to start"),
     "starting": N_("about to start"),
@@ -247,6 +252,7 @@ RULE_UNITS = {
 NOTICES = {
     "acknowledged": N_("Acknowledged."),
     "rule-deleted": N_("The rule is deleted. Its alerts are resolved and stay in the history."),
+    "window-deleted": N_("The window is deleted. Commands that waited for it wait for another, or expire."),
     "password": N_("The password is changed. All sessions and tokens of the account have ended: sign in again."),
     "signed-out": N_("You are signed out."),
     "retired": N_("The node is retired."),

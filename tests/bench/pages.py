@@ -25,7 +25,14 @@ def main() -> int:
         session.cookies.clear()
         session.headers["Cookie"] = cookie  # marked for HTTPS, which the bench leaves out
         node = ids[len(ids) // 2]
-        addresses = {"nodes": "/nodes", "nodes, searched": "/nodes?q=fra"}
+        addresses = {
+            "overview": "/",
+            "overview, 7d": "/?range=7d",
+            "log": "/log",
+            "log, searched": "/log?q=nothing+like+this",
+            "nodes": "/nodes",
+            "nodes, searched": "/nodes?q=fra",
+        }
         addresses |= {f"node, {span}": f"/nodes/{node}?range={span}" for span in ("15m", "1h", "6h", "24h", "7d", "30d")}
         addresses |= {"commands": "/commands", "run": f"/run?node={node}", "files": "/files", "audit": "/audit", "enrol": "/enrol"}
         addresses |= {"account": "/account"}

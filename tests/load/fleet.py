@@ -53,7 +53,9 @@ class Wanted:
 
 
 class Fleet:
-    """Enrols on entry what is not enrolled yet; `start` brings the hosts to life."""
+    """Enrols on entry what is not enrolled yet; `start` brings the hosts to life. `kind` is what a host is made of."""
+
+    kind: type[Host] = Host
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -107,7 +109,7 @@ class Fleet:
         facts = json.loads(known.read_text())
         context = client_context(wanted.ca)
         context.load_cert_chain(place / f"{number}.pem")
-        return Host(machine, number, facts["node_id"], (wanted.host, wanted.port), context, self.figures)
+        return self.kind(machine, number, facts["node_id"], (wanted.host, wanted.port), context, self.figures)
 
     async def _enrol(self, machine: Machine, number: int, place: Path) -> None:
         wanted = self._wanted

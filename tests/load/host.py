@@ -95,7 +95,7 @@ class Host:
         self.epoch = now_ms()
         self.lanes = {name: Lane(name) for name in (URGENT, BULK)}
         self.links = {name: Connection(*place, context) for name in ("poll", URGENT, BULK)}
-        self.delay_s = 0.2
+        self.delay_s, self.version = 0.2, VERSION
         self._accepted: list[str] = []
         self._known: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -104,7 +104,8 @@ class Host:
     async def run(self, period_s: float, first_in_s: float) -> None:
         """Until canceled. The first sample comes after `first_in_s` seconds, then one each `period_s`."""
         self.tell(
-            "state", {"state": "running", "pid": 4000 + self.number, "version": VERSION, "cpu_percent": 0.1, "memory_bytes": 36_000_000}
+            "state",
+            {"state": "running", "pid": 4000 + self.number, "version": self.version, "cpu_percent": 0.1, "memory_bytes": 36_000_000},
         )
         loops = [self._poll(), self._report(URGENT), self._report(BULK), self._measure(period_s, first_in_s)]
         tasks = [asyncio.create_task(loop) for loop in loops]
@@ -131,11 +132,16 @@ class Host:
         failures = 0
         while True:
             accepted = self._accepted[:500]
-            body: dict[str, Any] = {"protocol": PROTOCOL, "daemon_version": VERSION, "agent_state": "running", "agent_version": VERSION}
+            body: dict[str, Any] = {
+                "protocol": PROTOCOL,
+                "daemon_version": self.version,
+                "agent_state": "running",
+                "agent_version": self.version,
+            }
             body |= {"accepted": accepted, "refused": [], "holding": []}
             if self._facts_due:
                 facts = self.machine.facts(now_ms() - 400_000_000)
-                body["facts"] = facts.__dict__
+                body["facts"] = facts.__dict__ | {"daemon_version": self.version, "agent_version": self.version}
             answer = await self._call("poll", POLL_PATH, json.dumps(body).encode(), packed=False)
             if answer is None or answer.status != 200:
                 self.figures.online_at.pop(self.number, None)

@@ -13,6 +13,18 @@ GB = 1024**3
 DAY_MS = 86_400_000
 _ROLES = ("web", "app", "db", "cache", "queue", "build", "edge", "log")
 _SITES = ("ams", "fra", "sin", "pvg")
+_SHAPES = {
+    "web": (14, 40, 15.0, 0.3),
+    "app": (12, 34, 15.0, 0.4),
+    "db": (22, 24, 14.0, 0.68),
+    "cache": (8, 14, 15.0, 0.8),
+    "queue": (9, 20, 14.0, 0.35),
+    "build": (4, 55, 2.0, 0.25),
+    "edge": (10, 30, 20.0, 0.22),
+    "log": (18, 18, 15.0, 0.45),
+}
+"""Role → processor percent at rest, how much comes on top, at which hour (UTC) it peaks, and the share of memory at rest."""
+
 _SYSTEMS = (
     ("Debian GNU/Linux 12 (bookworm)", "6.1.0-28-amd64"),
     ("Ubuntu 24.04.2 LTS", "6.8.0-51-generic"),
@@ -33,8 +45,11 @@ class Machine:
         self.tags = {"role": role, "site": site, "env": "staging" if number % 10 == 9 else "production"}
         self._cores = dice.choice((2, 4, 4, 8, 16))
         self._memory = self._cores * dice.choice((2, 4)) * GB
-        self._base, self._swing = dice.uniform(3, 30), dice.uniform(5, 45)
-        self._phase = dice.uniform(0, 2 * math.pi)
+        base, swing, peak, self._memory_base = _SHAPES.get(role, (12, 25, 14.0, 0.3))
+        self._base, self._swing = base * dice.uniform(0.6, 1.4), swing * dice.uniform(0.6, 1.4)
+        self._phase = math.pi - 2 * math.pi * (peak + dice.uniform(-2, 2)) / 24
+        self.filling: float | None = None
+        """How full the last file system is, in percent; None: as the others."""
         mounts = ["/", "/var", "/boot"] + (["/srv/data"] if role in ("db", "log", "cache") else [])
         self._disks = [
             (mount, f"/dev/vd{'abcd'[i]}1", dice.choice((40, 80, 200)) * GB, dice.uniform(12, 70)) for i, mount in enumerate(mounts)
@@ -77,7 +92,7 @@ class Machine:
     def sample(self, at: int, period_ms: int) -> dict[str, Any]:
         """The body of a `sample` record as a daemon sends it; counters go on from the one before."""
         dice, cpu = self.dice, round(self.cpu(at), 1)
-        used = int(self._memory * min(0.95, 0.25 + cpu / 220 + dice.uniform(0, 0.02)))
+        used = int(self._memory * min(0.95, self._memory_base + cpu / 300 + dice.uniform(0, 0.02)))
         body: dict[str, Any] = {
             "took_ms": round(dice.uniform(1.5, 6), 2),
             "cpu": {
@@ -111,6 +126,8 @@ class Machine:
         }
         for mount, device, size, percent in self._disks:
             full = round(min(97.0, percent + at % (30 * DAY_MS) / (3 * DAY_MS)), 1)
+            if self.filling is not None and mount == self._disks[-1][0]:
+                full = round(self.filling, 1)
             taken = int(size * full / 100)
             body["disks"].append(
                 {"mount": mount, "device": device, "fstype": "ext4", "total": size, "used": taken, "free": size - taken, "percent": full}
