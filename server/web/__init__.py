@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
-from server.auth import Caller
+from server.auth import ALERT_READ, Caller
 from server.door import Door
 from server.errors import OpsError
 from server.paths import resource
 from server.services import Services
 from server.web import (
     account,
+    alert_rules,
+    alerts,
     audit,
     bulk,
     commands,
@@ -53,6 +55,8 @@ def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[B
         caller = await services.people.by_session(secret_of(request), ip, services.clock())
         request.state.caller = caller
         check_origin(request)
+        if caller.may(ALERT_READ) and "hx-request" not in request.headers:
+            request.state.badges = {"/alerts": (await services.alerts.counts())["all"]}
         return caller
 
     def refuse(request: Request, problem: OpsError) -> Response:
@@ -78,6 +82,8 @@ def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[B
         files,
         enrolment,
         audit,
+        alerts,
+        alert_rules,
         receivers,
         deliveries,
         windows,

@@ -66,6 +66,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "commands_total": commands.total,
             "log": await services.nodes.log(node_id),
             "drops": await services.nodes.drops(node_id),
+            "alerts": await services.alerts.of_node(node_id),
         }
         return pages.render(request, "node", values, block="live")
 

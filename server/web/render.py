@@ -33,6 +33,7 @@ NAVIGATION = (
     ("/log", "log", words.N_("Log"), auth.NODE_READ),
     ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
+    ("/alerts", "bell", words.N_("Alerts"), auth.ALERT_READ),
     ("/receivers", "send", words.N_("Receivers"), auth.RECEIVER_READ),
     ("/audit", "audit", words.N_("Audit log"), auth.AUDIT_READ),
 )
@@ -66,6 +67,7 @@ class Pages:
             "now": self.clock(),
             "notice": words.NOTICES.get(request.query_params.get("notice", "")),
             "navigation": [item for item in NAVIGATION if caller.may(item[3])],
+            "badges": getattr(request.state, "badges", {}),
             **values,
         }
         if block and request.headers.get("hx-request") == "true":

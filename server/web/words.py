@@ -204,7 +204,54 @@ ACTIONS = {
     "user.password": N_("changed a password"),
 }
 
+ALERT_STATES = {"open": N_("unacknowledged"), "acknowledged": N_("acknowledged"), "resolved": N_("resolved")}
+ALERT_COMMANDS = {
+    "wanted": N_("about to start"),
+    "starting": N_("about to start"),
+    "started": N_("started"),
+    "refused": N_("not started"),
+}
+COMPARISONS = {"above": N_("above"), "below": N_("below")}
+RULE_KINDS = {
+    "metric": N_("Figure"),
+    "change": N_("Change of a figure"),
+    "disk-full": N_("Disk full soon"),
+    "offline": N_("Node offline"),
+    "agent-failed": N_("Agent failed"),
+    "agent-restarts": N_("Agent restarts"),
+    "update-failed": N_("Update failed"),
+    "certificate": N_("Certificate ends"),
+    "outbox": N_("Records let go"),
+    "clock": N_("Clock is off"),
+}
+RULE_HELP = {
+    "metric": N_("Wrong when a figure is above or below the threshold for a time."),
+    "change": N_("Wrong when a figure has changed by more than the threshold within a time."),
+    "disk-full": N_("Wrong when the fullest disk, by its trend of six hours, will be full sooner than the threshold."),
+    "offline": N_("Wrong when a node has been offline for longer than the threshold."),
+    "agent-failed": N_("Wrong when the agent has failed and its daemon could not bring it back."),
+    "agent-restarts": N_("Wrong when the agent was restarted more often than the threshold within a time."),
+    "update-failed": N_("Wrong when the newest update of a component within a day failed."),
+    "certificate": N_("Wrong when the certificate of a host ends sooner than the threshold."),
+    "outbox": N_("Wrong when a host let go of more records than the threshold within a time, because they could not be sent."),
+    "clock": N_("Wrong when the clock of a host is off by more than the threshold."),
+}
+RULE_UNITS = {
+    "metric": N_("With its unit: 90%%, 10GiB, 5MiB/s, 5m, 8."),
+    "change": N_("With its unit: 90%%, 10GiB, 5MiB/s, 5m, 8."),
+    "disk-full": N_("Hours, such as 24h."),
+    "offline": N_("A time such as 5m or 2h."),
+    "agent-failed": "",
+    "agent-restarts": N_("A number, such as 3."),
+    "update-failed": "",
+    "certificate": N_("Days, such as 14."),
+    "outbox": N_("A number of records, such as 0."),
+    "clock": N_("Seconds, such as 30s."),
+}
+
 NOTICES = {
+    "acknowledged": N_("Acknowledged."),
+    "rule-deleted": N_("The rule is deleted. Its alerts are resolved and stay in the history."),
     "window-deleted": N_("The window is deleted. Commands that waited for it wait for another, or expire."),
     "password": N_("The password is changed. All sessions and tokens of the account have ended: sign in again."),
     "signed-out": N_("You are signed out."),

@@ -32,7 +32,7 @@
     var style = getComputedStyle(document.documentElement);
     var colour = function (name) { return style.getPropertyValue(name).trim(); };
     var data = JSON.parse(place.dataset.chart), unit = place.dataset.unit, span = data.to - data.from;
-    var percent = unit === "%", binary = BINARY.test(unit), values = [].concat.apply([], data.y).filter(function (v) { return v !== null; });
+    var percent = unit === "%", binary = BINARY.test(unit), values = [].concat.apply([], data.y).filter(function (v) { return v !== null; }).concat(data.line === undefined ? [] : [data.line]);
     var most = Math.max.apply(null, [percent ? 100 : binary ? 1024 : 0].concat(values)), least = Math.min.apply(null, [0].concat(values));
     var high = percent ? most : most > 0 || least < 0 ? most * 1.1 : 1;
     var splits = percent && most === 100 && least === 0 ? function () { return [0, 25, 50, 75, 100]; } : binary && least === 0 ? function () { return steps(most); } : undefined;
@@ -58,11 +58,25 @@
         Object.assign({}, axis, {size: 24, space: 64, grid: {show: false}, values: function (_, at) { return at.map(function (t) { return when(t, span); }); }}),
         Object.assign({}, axis, {size: percent ? 46 : 62, grid: {stroke: colour("--line"), width: 1}, splits: splits, values: function (_, at) { return at.map(function (v) { return percent || binary ? shown(unit, v) : compact(v); }); }})
       ],
-      hooks: {setCursor: [function (plot) {
+      hooks: {draw: [function (plot) { mark(plot, data, colour); }], setCursor: [function (plot) {
         var i = plot.cursor.idx;
         place.title = i === null || i === undefined || !plot.data[0].length ? "" : local(plot.data[0][i] * 1000) + "  " + plot.data.slice(1).map(function (y) { return shown(unit, y[i]); }).join(" / ");
       }]}
     }, [data.t].concat(data.y), place);
+  }
+  /* The threshold as a dashed line across, and moments as lines from top to bottom. */
+  function mark(plot, data, colour) {
+    var box = plot.bbox, pen = plot.ctx;
+    var stroke = function (name, dash, x0, y0, x1, y1) {
+      pen.save(); pen.strokeStyle = colour(name); pen.lineWidth = 1.5 * devicePixelRatio; pen.setLineDash(dash);
+      pen.beginPath(); pen.moveTo(x0, y0); pen.lineTo(x1, y1); pen.stroke(); pen.restore();
+    };
+    if (data.line !== undefined) { var y = plot.valToPos(data.line, "y", true); stroke("--bad", [6, 5], box.left, y, box.left + box.width, y); }
+    (data.marks || []).forEach(function (one) {
+      if (one[0] < data.from || one[0] > data.to) return;
+      var x = plot.valToPos(one[0], "x", true);
+      stroke("--" + one[1], [], x, box.top, x, box.top + box.height);
+    });
   }
   function charts(force) {
     if (!window.uPlot) return;
