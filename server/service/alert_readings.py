@@ -19,6 +19,7 @@ from server.alerting.metrics import HEADLINE, METRICS, PLUGIN_PREFIX
 from server.alerting.states import Seen
 from server.alerting.trend import hours_until_full
 from server.db import Db, Row
+from server.queries import Query
 from server.service.alert_details import SECTIONS, decode, figures, section_of
 from server.service.rollups import DAY_MS, FINE, HOUR_MS
 
@@ -26,6 +27,8 @@ FRESH_MS = 660_000
 """Older is silence: two of the longest intervals of a collector, and a minute."""
 
 PLUGIN_FRESH_MS = 2 * HOUR_MS + 60_000
+PORTION = 500
+"""Nodes a statement."""
 MARGIN_MS = 150_000
 """How late a sample may come and still be looked at."""
 
@@ -94,7 +97,8 @@ class Readings:
         wanted = {METRICS[name].source for name in metrics if name in METRICS}
         if wanted:
             async with self._taking:
-                await self._take_in(now, details=self._details or bool(wanted - {HEADLINE}))
+                online = [node_id for node_id, node in nodes.items() if node["state"] == ONLINE]
+                await self._take_in(online, now, details=self._details or bool(wanted - {HEADLINE}))
                 for node_id in self._kept.keys() - nodes.keys():
                     del self._kept[node_id]
         return Fleet(now, nodes)
@@ -140,7 +144,7 @@ class Readings:
             fleet.shared[key] = await work(fleet)
         return fleet.shared[key]
 
-    async def _take_in(self, now: int, details: bool) -> None:
+    async def _take_in(self, online: Sequence[str], now: int, details: bool) -> None:
         """Samples that are newer than what is kept. The first time, and when details are wanted for the first time: all fresh ones."""
         since = now - FRESH_MS
         if self._until and (self._details or not details):
@@ -148,7 +152,7 @@ class Readings:
         elif details:
             for kept in self._kept.values():
                 kept.newest = (0, 0)
-        rows = await self._db.rows(self._q.newest, {"since": since, "until": now + AHEAD_MS})
+        rows = await self._samples(self._q.newest, online, since, now)
         rows.sort(key=lambda row: (row["at"], row["seq"]))
         new = []
         for row in rows:
@@ -156,7 +160,7 @@ class Readings:
             if (row["at"], row["seq"]) > kept.newest:
                 new.append(row)
         if details and new:
-            found = await self._db.rows(self._q.newest_details, {"since": new[0]["at"], "until": now + AHEAD_MS})
+            found = await self._samples(self._q.newest_details, online, new[0]["at"], now)
             for row in sorted(found, key=lambda row: (row["at"], row["seq"])):
                 kept = self._kept.setdefault(row["node_id"], _Kept())
                 if (row["at"], row["seq"]) > kept.newest:
@@ -172,6 +176,13 @@ class Readings:
                 if row[name] is not None:
                     kept.figures[name] = (row["at"], row[name])
         self._until, self._details = now, details
+
+    async def _samples(self, query: Query, online: Sequence[str], since: int, now: int) -> list[Row]:
+        rows: list[Row] = []
+        for first in range(0, len(online), PORTION):
+            wanted = {"ids": online[first : first + PORTION], "since": since, "until": now + AHEAD_MS}
+            rows += await self._db.rows(query, wanted)
+        return rows
 
     async def _metric(self, fleet: Fleet, metric: str) -> Figures:
         oldest = fleet.now - FRESH_MS

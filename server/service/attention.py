@@ -84,7 +84,7 @@ class Attention:
             "clock": (q.clocks, {"most": SKEW_MS}),
             "stuck": (q.stuck, {"now": now, "soon": now + EXPIRING_MS, "waiting": now - UNFETCHED_MS}),
             # The last two spans that are rolled up: a host's disks are measured at least that often.
-            "disk": (q.disks, {"since": state["done_until"] - 2 * FINE, "full": FULL}),
+            "disk": (q.disks, {"first": state["done_until"] - 2 * FINE, "second": state["done_until"] - FINE, "full": FULL}),
         }
 
     async def _found(self, kind: str, now: int, state: Row) -> Finding | None:

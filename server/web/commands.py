@@ -92,6 +92,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "builtin": KINDS,
             "result": returned,
             "dry": dry,
+            "waits": await services.holding.told(command, services.clock()),
             "changes": lines,
             "stored": await services.command_files.filled_by(command["id"]),
         }

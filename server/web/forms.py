@@ -45,6 +45,8 @@ class Draft:
     empty: list[str] = field(default_factory=list)
     select: str = ""
     frozen: list[str] = field(default_factory=list)
+    wait: int = 0
+    """For how many seconds it may wait for a maintenance window; 0: it runs at once."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from server.web.daemon import old, told
 from server.web.groups import selector_of
 from server.web.plugins import MAX_CHARTS, PLUGIN_STEPS, plugin_charts
 from server.web.render import Pages
+from server.web.window_words import until
 
 NEWEST_COMMANDS = 8
 
@@ -46,6 +47,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "agent": agent,
             "machines": await services.quarantine.machines(node_id),
             "groups": await held(node_id),
+            "maintenance": (await services.windows.active([node_id], now)).get(node_id),
+            "until": until,
             "fields": await filled(node_id),
             "notes": await services.edits.notes(node_id),
             "measured_at": measured_at,

@@ -17,6 +17,7 @@ from server.service.selections import TAKES_COMMANDS
 from server.services import Services
 from server.web import session
 from server.web.render import Pages, address
+from server.web.window_words import until
 
 PAGE = 50
 LINKED = 100
@@ -54,6 +55,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         values = {
             "rows": page.rows,
             "figures_of": await services.metrics.newest([row["id"] for row in page.rows], services.clock()),
+            "maintenance": await services.windows.active([row["id"] for row in page.rows], services.clock()),
+            "until": until,
             "total": page.total,
             "q": q,
             "select": select,

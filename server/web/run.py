@@ -24,17 +24,22 @@ from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
 from server.service.selections import TAKES_COMMANDS
+from server.service.windows import Opening
 from server.services import Services
 from server.web import contents, forms, session, targets
 from server.web.forms import Draft
 from server.web.render import Pages, address
 from server.web.session import Form
+from server.web.window_words import wall
 
 OFFERED = 200
 """Nodes to choose from on the page itself; for more there is the list of nodes with its filter."""
 
 STORED = 100
 """The newest files of the manager's store, to choose from; of others the id can be entered."""
+
+WAITS = ("86400", "604800", "2592000")
+"""How long a command may wait for a maintenance window, as the form offers it."""
 
 _TO_KIND = "kind:"
 
@@ -96,11 +101,13 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "chosen": chosen,
             "meant": meant,
             "offers": await targets.offers(services),
+            "waits": WAITS,
             "offered": nodes[: max(OFFERED, len(chosen))],
             "total": len(nodes),
             "problem": problem,
             "field": problem.field if problem else "",
-            "at_a_field": problem is not None and problem.field in (fields - {forms.DRY_RUN} | {"nodes", "type", "select"}),
+            "at_a_field": problem is not None
+            and problem.field in (fields - {forms.DRY_RUN} | {"nodes", "type", "select", "wait_for_window"}),
         }
         return pages.render(request, "run", values, status=problem.status if problem else 200)
 
@@ -146,7 +153,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         key = f"page {fields.get('step')} {given}" if given else None
 
         def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
-            return services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, now, names, along)
+            return services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, now, names, along, wait_s=draft.wait)
 
         return (await services.once.do(caller, key, await request.body(), Submitted, now, run))[0]
 
@@ -165,6 +172,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if len(nodes) < len(chosen):
             known = {row["id"] for row in nodes}
             raise BadInput(f"there is no node {next(i for i in draft.frozen if i not in known)[:40]!r}", field="nodes")
+        now = services.clock()
+        openings = await services.holding.check(draft.frozen, fit.timeout * 1000, draft.wait, now) if draft.wait else {}
         shown = readable(fit.content, fit.secret)
         gettext = pages.language(request).gettext
         facts = contents.facts(draft.kind, shown, fit.secret, fit.schema, gettext)
@@ -178,6 +187,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "once": new_id(services.clock()),
             "nodes": nodes,
+            "openings": [(opening, wall(opening.starts_at, opening.zone)) for opening in soonest(list(openings.values()))],
             "offline": [row for row in nodes if row["state"] in (OFFLINE, UNKNOWN)],
             "blocked": [row for row in nodes if row["state"] == QUARANTINED],
             "ttl": services.config.command_ttl,
@@ -189,6 +199,11 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return pages.render(request, "run_preview", values, status=problem.status if problem else 200)
 
     return [door.route("/run", form, COMMAND_RUN), door.route("/run", send, COMMAND_RUN, ["POST"])]
+
+
+def soonest(openings: list[Opening]) -> list[Opening]:
+    """Each window that some of them wait for, once, the first to open first."""
+    return sorted({(one.window_id, one.starts_at): one for one in openings}.values(), key=lambda one: one.starts_at)
 
 
 def tryable(schema: Schema, draft: Draft) -> bool:
@@ -208,6 +223,7 @@ def typed(fields: Form) -> Draft:
         typed=fields.starting("f."),
         select=targets.text_of(fields.get("select")),
         frozen=[] if fields.get("step") == "edit" else list(dict.fromkeys(node for node in fields.get("frozen").split(",") if node)),
+        wait=int(fields.get("wait")) if fields.get("wait") in WAITS else 0,
     )
 
 

@@ -72,6 +72,9 @@ COMMAND_REASONS = {
     states.INTERRUPTED: N_("cut off while it ran; it is never run again by itself"),
 }
 
+WAITS_FOR_WINDOW = N_("waits for a maintenance window")
+"""In the place of the reason of a queued command."""
+
 ORDERS = {
     orders.AGENT_START: N_("Start the agent"),
     orders.AGENT_STOP: N_("Stop the agent"),

@@ -1,15 +1,15 @@
+-- The newest samples by ids, not by a join with the nodes: MySQL and MariaDB use both parts of the key only so.
+
 -- name: nodes
 SELECT id, name, state, state_since FROM nodes WHERE state <> 'pending';
 
 -- name: newest
 SELECT m.node_id, m.at, m.seq, m.cpu_usage, m.memory_usage, m.disk_usage, m.load_1, m.network_rx, m.network_tx
-FROM nodes n CROSS JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AND m.at <= :until
-WHERE n.state = 'online';
+FROM node_metrics m WHERE m.node_id IN (:ids*) AND m.at >= :since AND m.at <= :until;
 
 -- name: newest_details
 SELECT m.node_id, m.at, m.seq, m.detail
-FROM nodes n CROSS JOIN node_metrics m ON m.node_id = n.id AND m.at >= :since AND m.at <= :until
-WHERE n.state = 'online';
+FROM node_metrics m WHERE m.node_id IN (:ids*) AND m.at >= :since AND m.at <= :until;
 
 -- name: plugin_newest
 SELECT p.node_id, p.at, p.value

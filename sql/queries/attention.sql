@@ -38,7 +38,25 @@ WHERE c.state IN ('queued', 'accepted', 'started') AND c.target_id IS NULL
   AND (c.deadline_at < :now OR (c.state = 'queued' AND c.handed_at IS NULL AND c.waits <> 1 AND (c.expires_at < :soon OR (n.state = 'online' AND c.queued_at < :waiting))))
 ORDER BY c.queued_at, c.id LIMIT :limit;
 
--- name: disks
-SELECT n.id, n.name, MAX(r.at) AS since, MAX(r.disk_usage_most) AS figure
-FROM nodes n CROSS JOIN node_rollups r ON r.node_id = n.id AND r.tier = 300000 AND r.at >= :since
-WHERE n.state = 'online' AND r.disk_usage_most >= :full GROUP BY n.id, n.name ORDER BY 4 DESC, 1 LIMIT :limit;
+-- name: disks__sqlite
+SELECT id, name, MAX(since) AS since, MAX(figure) AS figure FROM (
+  SELECT n.id, n.name, r.at AS since, r.disk_usage_most AS figure
+  FROM nodes n CROSS JOIN node_rollups r ON r.node_id = n.id AND r.tier = 300000 AND r.at = :first
+  WHERE n.state = 'online' AND r.disk_usage_most >= :full
+  UNION ALL
+  SELECT n.id, n.name, r.at AS since, r.disk_usage_most AS figure
+  FROM nodes n CROSS JOIN node_rollups r ON r.node_id = n.id AND r.tier = 300000 AND r.at = :second
+  WHERE n.state = 'online' AND r.disk_usage_most >= :full
+) f GROUP BY id, name ORDER BY 4 DESC, 1 LIMIT :limit;
+
+-- The same; MySQL would rather read all roll-ups while they are few.
+-- name: disks__mysql
+SELECT id, name, MAX(since) AS since, MAX(figure) AS figure FROM (
+  SELECT n.id, n.name, r.at AS since, r.disk_usage_most AS figure
+  FROM nodes n CROSS JOIN node_rollups r FORCE INDEX (PRIMARY) ON r.node_id = n.id AND r.tier = 300000 AND r.at = :first
+  WHERE n.state = 'online' AND r.disk_usage_most >= :full
+  UNION ALL
+  SELECT n.id, n.name, r.at AS since, r.disk_usage_most AS figure
+  FROM nodes n CROSS JOIN node_rollups r FORCE INDEX (PRIMARY) ON r.node_id = n.id AND r.tier = 300000 AND r.at = :second
+  WHERE n.state = 'online' AND r.disk_usage_most >= :full
+) f GROUP BY id, name ORDER BY 4 DESC, 1 LIMIT :limit;

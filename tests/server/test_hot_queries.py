@@ -92,6 +92,8 @@ NUMBERS = frozenset(
         "soon",
         "waiting",
         "full",
+        "first",
+        "second",
     ]
 )
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""
@@ -101,6 +103,7 @@ SMALL = {
     "d": "daemons: one row a node",
     "l": "the lines of one page, or those that a search looks through at a time",
     "<derived2>": "the same, as MySQL names them",
+    "f": "full disks: found by the inner statements",
     "n": "nodes: each of them is wanted",
     "node_rollups_due": "what is due is few, and in the order of its key",
 }
