@@ -19,7 +19,6 @@ from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
 from server.service.groups import KINDS
 from server.service.outcomes import MOST_NODES, Outcome
-from server.service.selections import FIELD_TYPES
 from server.services import Services
 from server.web import session, targets
 from server.web.edits import tags_of
@@ -142,7 +141,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "groups": await services.groups.tree(),
             "kinds": KINDS,
             "fields": await services.edits.fields(),
-            "types": FIELD_TYPES,
             "guards": await services.groups.guarding([row["id"] for row in rows]),
             "problem": problem,
             "at": problem.field if problem else "",

@@ -23,3 +23,9 @@ UPDATE nodes SET state_since = :now WHERE state = 'offline';
 
 -- name: release_rollups
 UPDATE rollup_state SET leased_until = 0;
+
+-- name: end_deliveries
+UPDATE deliveries SET state = 'failed', reason = :reason, finished_at = :now WHERE state = 'waiting';
+
+-- name: release_receivers
+UPDATE receiver_health SET leased_by = '', leased_until = 0, pause_until = 0;

@@ -163,14 +163,14 @@ def sample(minute: int) -> dict[str, Any]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Site]:
+def running(folder: Path, **settings: Any) -> Iterator[Site]:
     """The site, with an administrator `admin` and a viewer `vera`, both with PASSWORD."""
     ready: list[Site] = []
     problem: list[BaseException] = []
     started, stop = threading.Event(), threading.Event()
 
     async def main() -> None:
-        config = Config(data_dir=folder, web_tls=False, public_names=["ops.example.com", "127.0.0.1"])
+        config = Config(data_dir=folder, web_tls=False, public_names=["ops.example.com", "127.0.0.1"], **settings)
         async with opened(config, now) as (services, db):
             first = await services.people.ensure_first_admin(now())
             assert first is not None

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.server.api.harness import Api, Host, Manager
+from tests.server.api.harness import Api, Host, Manager, running
 
 MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    """One of their own: they move the clock and measure, which others must not see."""
+    with running(tmp_path_factory.mktemp("alerts"), "") as manager:
+        yield manager
+
+
+@pytest.fixture(scope="module")
+def admin(manager: Manager) -> Api:
+    return manager.user("ada", "admin")
+
+
+@pytest.fixture(scope="module")
+def viewer(manager: Manager) -> Api:
+    return manager.user("vic", "viewer")
 
 
 def rule(name: str, **more: Any) -> dict[str, Any]:

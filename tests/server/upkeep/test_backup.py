@@ -19,6 +19,8 @@ from server.config import Config
 from server.db import Db, Session
 from server.errors import ConfigError, OpsError
 from server.keys import open_keys
+from server.service.alert_events import AlertEvent
+from server.service.receivers import Change
 from server.services import Services, build
 from server.upkeep import restore as restoring
 from server.upkeep import schema
@@ -125,6 +127,24 @@ async def test_nothing_runs_twice_and_nobody_stays_signed_in(source: Source, tar
         tokens = await read(db, "enrolment_tokens", ["id", "revoked_at"])
         assert token.id in [row["id"] for row in tokens]
         assert all(row["revoked_at"] is not None for row in tokens)
+
+
+async def test_what_waited_to_be_told_is_not_told_again_and_says_why(source: Source, target_url: str) -> None:
+    services, manager = source.manager.services, source.manager
+    wanted = Change(name="hook", settings={"url": "https://hooks.example.com/x"})
+    receiver, _ = await services.receivers.make(manager.admin, "webhook", wanted, manager.time())
+    at = manager.time()
+    event = AlertEvent("01E", "01A", "opened", at, "01R", "Disk full", "threshold", "critical", "", "", "", "", None, None, at, 0, "", 1)
+    await manager.db.transaction(lambda session: services.deliveries.enqueue(session, [event]))
+    await source.backup()
+    async with Db(target_url, pool_size=3, pool_idle=1) as db:
+        await restore(db, source.config, source.file, False, at + 1000)
+    async with opened(target_url, source.config) as (restored, db):
+        [row] = (await restored.deliveries.page("", "", 10, 0)).rows
+        assert (row["state"], row["finished_at"]) == ("failed", at + 1000)
+        assert "restored from a backup" in row["reason"]
+        assert await db.rows(db.q.delivery_turns.due, {"now": at + 2000}) == []
+        assert (await restored.receivers.get(receiver))["waiting"] == 0
 
 
 async def test_a_host_that_deleted_what_was_acknowledged_since_goes_on_with_a_tombstone(source: Source, target_url: str) -> None:

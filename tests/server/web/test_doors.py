@@ -32,6 +32,10 @@ FORMS = (
     "/files",
     "/files/X/finish",
     "/files/X/delete",
+    "/receivers",
+    "/receivers/X",
+    "/receivers/X/test",
+    "/deliveries/X/again",
 )
 
 
