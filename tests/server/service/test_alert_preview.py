@@ -46,6 +46,7 @@ async def test_three_peaks_are_three_alerts_and_a_long_hold_makes_them_none(site
 async def test_absences_that_lasted_longer_than_the_grace_are_counted(site: Site) -> None:
     node = await site.node("web-1")
     for minutes in (10, 2, 30):
+        site.manager.time.now += MINUTE
         await site.offline(node)
         site.manager.time.now += minutes * MINUTE
         await site.online(node)
