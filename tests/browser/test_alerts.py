@@ -133,7 +133,7 @@ def test_each_page_is_clean_for_those_who_do_not_see_it(site: Site, open_page: O
         "delete": f"/rules/{rule}/delete",
         "node": f"/nodes/{node}",
     }
-    for name, path in paths.items():
+    for path in paths.values():
         page.goto(path)
         clean(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
