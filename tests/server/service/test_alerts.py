@@ -115,6 +115,18 @@ async def test_a_node_is_offline_after_its_grace_and_back_at_once(site: Site) ->
     assert await site.tick(0.25) == ["resolved"]
 
 
+async def test_a_node_that_was_not_seen_because_the_manager_was_away_is_not_told_of_as_offline(site: Site) -> None:
+    node = await site.node("web-1")
+    await site.rule("Offline", "offline", threshold="5m")
+    await site.tick()
+    nodes = site.manager.services.nodes
+    assert await site.manager.db.transaction(lambda s: nodes.move(s, node.id, "unknown", site.manager.time()))
+    assert await site.tick(60) == []
+    await site.offline(node)
+    assert await site.tick(4) == [], "its grace begins when it is certain"
+    assert await site.tick(1.25) == ["opened"]
+
+
 async def test_what_hosts_tell_of_agents_outboxes_clocks_and_certificates_is_watched(site: Site) -> None:
     node = await site.node("web-1")
     await site.rule("Failed", "agent-failed")

@@ -1,0 +1,69 @@
+"""What a rule would have done, from what real databases keep of the time before."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.service.alert_drafts import Draft
+from server.service.alert_preview import FULLEST, NOTHING_KEPT, AlertPreview
+from tests.conftest import Manager
+from tests.server.service.alerting import MINUTE, Site, cpu, disks
+
+
+@pytest.fixture
+def site(manager: Manager) -> Site:
+    return Site(manager)
+
+
+async def look(site: Site, kind: str, selector: str = "all", **more: str | int) -> AlertPreview:
+    draft = Draft("tried", kind, selector, **more)  # type: ignore[arg-type]
+    return await site.manager.services.alert_previews.look(draft, site.manager.time())
+
+
+async def rolled(site: Site) -> None:
+    site.manager.time.now += 10 * MINUTE
+    await site.manager.services.rollups.work(site.manager.time())
+
+
+async def test_three_peaks_are_three_alerts_and_a_long_hold_makes_them_none(site: Site) -> None:
+    node, calm = await site.node("web-1"), await site.node("web-2")
+    start = site.manager.time.now
+    for turn in range(24):
+        site.manager.time.now = start + turn * 5 * MINUTE
+        await site.sample(node, **cpu(95.0 if turn % 8 == 4 else 20.0))
+        await site.sample(calm, **cpu(20.0))
+    await rolled(site)
+    told = await look(site, "metric", metric="cpu_usage", threshold="90%")
+    assert (told.known, told.fired, told.on, told.meant, told.bad_now) == (True, 3, 1, 2, 0)
+    assert [(one.name, one.times, one.open) for one in told.nodes] == [("web-1", 3, False)]
+    assert (await look(site, "metric", metric="cpu_usage", threshold="90%", hold=1200)).fired == 0
+    assert (await look(site, "metric", metric="cpu_usage", threshold="90%", selector="name=web-2")).fired == 0
+    jumps = await look(site, "change", metric="cpu_usage", threshold="50%", span=300)
+    assert jumps.fired == 3
+    assert await site.history() == [], "a preview opens nothing"
+
+
+async def test_absences_that_lasted_longer_than_the_grace_are_counted(site: Site) -> None:
+    node = await site.node("web-1")
+    for minutes in (10, 2, 30):
+        site.manager.time.now += MINUTE
+        await site.offline(node)
+        site.manager.time.now += minutes * MINUTE
+        await site.online(node)
+        site.manager.time.now += 20 * MINUTE
+    told = await look(site, "offline", threshold="5m")
+    assert (told.fired, told.on, told.bad_now) == (2, 1, 0)
+
+
+async def test_what_is_not_kept_is_said_and_what_is_now_is_told(site: Site) -> None:
+    node = await site.node("web-1")
+    await site.health(node, clock_ahead_ms=60_000)
+    told = await look(site, "clock", threshold="30s")
+    assert (told.known, told.fired, told.bad_now, told.notes) == (False, 0, 1, [NOTHING_KEPT])
+    await site.sample(node, **disks(root=95.0, var=96.0))
+    await rolled(site)
+    told = await look(site, "metric", metric="mount.percent", threshold="90%")
+    assert (told.known, told.fired, told.bad_now) == (True, 1, 1)
+    assert told.notes == [FULLEST]
+    told = await look(site, "metric", metric="memory_usage", threshold="90%")
+    assert told.notes == ["1 of 1 nodes have told nothing of it in this time"]
