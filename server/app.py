@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from host.wire.protocol import MAX_BODY_BYTES
 from server import api, door, link, web
+from server.api import openapi
 from server.config import Config, address
 from server.db import Db
 from server.errors import ConfigError
@@ -59,7 +60,8 @@ async def opened(config: Config, clock: Callable[[], int]) -> AsyncIterator[tupl
 
 def web_app(services: Services) -> ASGIApp:
     """Pages and REST API."""
-    routes = [*api.routes(services), *web.routes(services)]
+    calls = api.routes(services)
+    routes = [*calls, *web.routes(services, lambda: openapi.document(calls))]
     door.check(routes)
     return SecurityHeaders(Limits(Starlette(routes=routes), WEB_BODY_BYTES))
 

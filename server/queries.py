@@ -4,12 +4,13 @@ A file holds statements, each after a line `-- name: <name>`. Parameters are `:n
 list and is written out at the call. One text serves both databases; where they must differ, two names end in
 `__sqlite` and `__mysql` and the right one answers to the bare name. `(1 = 1 /* selected */)` is the place of a selector's
 condition (server/selector/sql.py), put in by `narrowed`; without it the statement is about every row.
+`ORDER BY /* sorted */ name, id` is the place of another order, put in before the usual one by `ordered`: so it is always a stable one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 _LIST = re.compile(r":(\w+)\*")
 _BIND = re.compile(r"(?<![:\w]):(\w+)")
 SELECTED = "(1 = 1 /* selected */)"
+SORTED = "/* sorted */"
 
 
 class Query:
@@ -50,6 +52,12 @@ class Query:
         if SELECTED not in self.text:
             raise ValueError(f"{self.name} has no place for a condition")
         return Query(self.name, self.text.replace(SELECTED, f"({condition.text})"), self._dialect)
+
+    def ordered(self, columns: Sequence[str]) -> Query:
+        """The same statement, by these columns first (`n.name`, `n.name DESC`): the program's own words, never a caller's."""
+        if SORTED not in self.text:
+            raise ValueError(f"{self.name} has no place for an order")
+        return Query(self.name, self.text.replace(SORTED, "".join(f"{column}, " for column in columns)), self._dialect)
 
     def _native(self, text: str) -> str:
         if self._dialect == "sqlite":

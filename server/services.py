@@ -14,6 +14,7 @@ from server.keys import Keys
 from server.outbound.addresses import Policy, networks_of
 from server.service.alert_commands import AlertCommands
 from server.service.alert_outcomes import Outcomes
+from server.service.alert_preview import AlertPreviews
 from server.service.alert_readings import Readings
 from server.service.alert_rules import AlertRules
 from server.service.alert_watch import AlertWatch
@@ -97,6 +98,7 @@ class Services:
     windows: Windows
     holding: Holding
     alert_rules: AlertRules
+    alert_previews: AlertPreviews
     alert_watch: AlertWatch
     alert_commands: AlertCommands
 
@@ -171,6 +173,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         holding=holding,
         alerts=alerts,
         alert_rules=alert_rules,
+        alert_previews=AlertPreviews(db, selections, readings, flapping),
         alert_watch=AlertWatch(db, selections, readings, outcomes, flapping),
         alert_commands=AlertCommands(db, audit, alert_rules, commands, people),
     )

@@ -25,7 +25,7 @@ class Telemetry:
         self._loop_seconds = Histogram("ops_loop_seconds", "One turn of a loop.", ("loop",), buckets=_QUICK, registry=registry)
         self._loop_failures = Counter("ops_loop_failures", "Turns of a loop that failed.", ("loop",), registry=registry)
         self._held = Gauge("ops_held_polls", "Nodes whose poll is held here.", registry=registry)
-        self._stored = Gauge("ops_records_stored", "Records stored since the start.", registry=registry)
+        self._stored, self._told = Counter("ops_records_stored", "Records stored since the start.", registry=registry), 0
         self._waiting = Gauge("ops_records_waiting", "Records that wait to be stored.", ("lane",), registry=registry)
         self._nodes = Gauge("ops_nodes", "Nodes of the whole fleet.", ("state",), registry=registry)
         self._connections = Gauge("ops_database_connections", "Connections to the database.", ("state",), registry=registry)
@@ -58,7 +58,8 @@ class Telemetry:
     ) -> bytes:
         """The page, with what is only known when it is asked for."""
         self._held.set(held)
-        self._stored.set(stored)
+        self._stored.inc(stored - self._told)
+        self._told = stored
         self._rolled.set(rollup_lag_s)
         for gauge, values in ((self._waiting, waiting), (self._nodes, nodes), (self._connections, connections)):
             gauge.clear()

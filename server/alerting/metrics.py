@@ -136,6 +136,24 @@ def _factor(written: str, unit: str) -> float | None:
     return 1 if lower in ("", *names.get(unit, ())) else None
 
 
+def written(value: float, unit: str) -> str:
+    """As a person may write it: `read_figure` makes exactly the same of it."""
+    if unit in (BYTES, RATE):
+        for name, factor in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+            if value and value % factor == 0:
+                return f"{_plain(value / factor)}{name}{'/s' if unit == RATE else ''}"
+        return f"{_plain(value)}{'B/s' if unit == RATE else 'B'}"
+    if unit == SECONDS:
+        for name, factor in (("d", 86_400), ("h", 3600), ("m", 60)):
+            if value and value % factor == 0:
+                return f"{_plain(value / factor)}{name}"
+    return f"{_plain(value)}{ {PERCENT: '%', SECONDS: 's', DAYS: 'd', HOURS: 'h', CELSIUS: '°C'}.get(unit, '') }"
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
 def figure(value: float | None, unit: str) -> str:
     """For an English sentence: `93.4 %`, `1.5 GiB`, `12 min`."""
     if value is None:

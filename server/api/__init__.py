@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute, Match, Route
 
 from server.answers import bad
 from server.api import (
+    alert_rules,
+    alerts,
     audit,
     commands,
     description,
@@ -89,6 +91,8 @@ def routes(services: Services) -> list[BaseRoute]:
         health,
         fleet,
         telemetry,
+        alerts,
+        alert_rules,
         receivers,
         windows,
     )
@@ -100,7 +104,10 @@ def routes(services: Services) -> list[BaseRoute]:
 def _others(door: Door, known: list[Route], refuse: Callable[[Request, OpsError], Response]) -> list[Route]:
     async def other(request: Request, caller: Caller) -> Response:
         path = request.url.path[:200]
-        takes = {method for route in known if route.matches(request.scope)[0] is Match.PARTIAL for method in route.methods or ()}
+        there = [route for route in known if route.matches(request.scope)[0] is Match.PARTIAL]
+        # Of /windows/preview and /windows/{id} only the first is meant by its own name.
+        least = min((route.path.count("{") for route in there), default=0)
+        takes = {method for route in there if route.path.count("{") == least for method in route.methods or ()}
         if not takes:
             raise NotFound(f"there is nothing at {path}; docs/api.md lists every call")
         allow = ", ".join(sorted(takes))

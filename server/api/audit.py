@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,10 +11,11 @@ from starlette.routing import Route
 
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, listed, query
-from server.api.parameters import Paged
+from server.api.parameters import Paged, order_of, sorts
 from server.auth import AUDIT_READ, Caller
 from server.db import Row
 from server.door import Door
+from server.service.audit import SORTS
 from server.services import Services
 
 
@@ -31,6 +32,10 @@ class Entry(Answer):
     ip: str
 
 
+class EntryList(Paged, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts(*SORTS)] = "-id"
+
+
 class Verified(Answer):
     """`first_broken`: the number of the first entry that is not as it was written, or missing."""
 
@@ -40,8 +45,8 @@ class Verified(Answer):
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def page(request: Request, caller: Caller) -> Response:
-        wanted = query(request, Paged)
-        found = await services.audit.page(wanted.size, wanted.offset)
+        wanted = query(request, EntryList)
+        found = await services.audit.page(wanted.size, wanted.offset, order_of(wanted.sort))
         return good(services.clock(), listed(wanted, [_shown(row) for row in found.rows], found.total))
 
     async def verify(request: Request, caller: Caller) -> Response:
@@ -50,7 +55,10 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     return [
         door.route(
-            "/api/v1/audit", page, AUDIT_READ, call=Call("What people and hosts did, the newest first", query=Paged, answer=Listed[Entry])
+            "/api/v1/audit",
+            page,
+            AUDIT_READ,
+            call=Call("What people and hosts did", query=EntryList, answer=Listed[Entry]),
         ),
         door.route("/api/v1/audit/verify", verify, AUDIT_READ, call=Call("Whether every entry is as it was written", answer=Verified)),
     ]

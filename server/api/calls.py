@@ -29,7 +29,7 @@ class Call:
 
     `answer`: the type of the envelope's `data`; None for null. With a `media` the answer is no envelope but that. `also`: statuses
     that do not follow from the rest, and why. `versioned`: a change that needs `If-Match`; `etag`: the answer has an `ETag`,
-    and is 304 to who has it already. `example`: a body for the page.
+    the version for `If-Match`; `fresh`: it is 304 to who has it already. `example`: a body for the page.
     """
 
     summary: str
@@ -41,6 +41,7 @@ class Call:
     also: tuple[tuple[int, str], ...] = ()
     versioned: bool = False
     etag: bool = False
+    fresh: bool = False
     example: Any = None
 
     def read(self, request: Request) -> None:

@@ -15,12 +15,12 @@ from host.wire.states import COMMAND, COMMAND_REASON, QUEUED
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.once import created
-from server.api.parameters import Paged, one_of
+from server.api.parameters import Paged, one_of, order_of, sorts
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput
-from server.service.commands import Submitted
+from server.service.commands import SORTS, Submitted
 from server.service.contents import withheld
 from server.service.holding import WAITING_REASON, WAITS
 from server.services import Services
@@ -54,7 +54,7 @@ EXAMPLE = {"select": "env=prod", "type": "script", "content": {"script": "uptime
 
 class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     """`nodes` are ids; `select` stands in their place, and is resolved now. `type` is the kind of task; `name` is how people
-    find it again, else it is made of the content."""
+    find it again, else it is made of the content. `confirm`: the names of protected groups that some of the nodes are in."""
 
     content: dict[str, Any]
     nodes: list[str] = []
@@ -63,12 +63,14 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     wait_for_window: int = 0
     """Seconds that it may wait for a maintenance window of its node; 0: it runs at once."""
+    confirm: list[str] = []
 
 
 class CommandList(Paged, frozen=True, kw_only=True):
     node: Annotated[str, Meta(description="the id of a node")] = ""
     task: Annotated[str, Meta(description="the id of a task")] = ""
     state: Annotated[str, one_of(*COMMAND)] = ""
+    sort: Annotated[str, sorts(*SORTS)] = "-queued_at"
 
 
 class HeldFor(Answer):
@@ -140,7 +142,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         async def submit(along: Along[Submitted] | None) -> Submitted:
             nodes = await chosen(services, wanted.nodes, wanted.select)
             return await services.commands.run(
-                caller, nodes, wanted.type, wanted.content, wanted.name, now, along, wait_s=wanted.wait_for_window
+                caller, nodes, wanted.type, wanted.content, wanted.name, now, wanted.confirm, along, wait_s=wanted.wait_for_window
             )
 
         return await created(services, request, caller, now, Submitted, submit)
@@ -153,6 +155,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             state=wanted.state,
             limit=wanted.size,
             offset=wanted.offset,
+            order=order_of(wanted.sort),
         )
         items = [_shown(row, _LISTED) | {"has_result": bool(row["has_result"])} for row in found.rows]
         return good(services.clock(), listed(wanted, items, found.total))

@@ -29,5 +29,5 @@ def routes(door: Door, document: Callable[[], dict[str, Any]]) -> list[Route]:
             return Response(status_code=304, headers={"ETag": tag})
         return Response(text, media_type="application/json", headers={"ETag": tag})
 
-    call = Call("The API as OpenAPI 3.1", answer=dict[str, Any], media="application/json", etag=True)
+    call = Call("The API as OpenAPI 3.1", answer=dict[str, Any], media="application/json", etag=True, fresh=True)
     return [door.route("/api/v1/openapi.json", show, PUBLIC, call=call)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body
+from server.api.calls import Answer, Call, body, query
 from server.api.groups import Results, Version, meant, results
 from server.api.once import created
+from server.api.parameters import Query, arranged, sorts
 from server.api.selectors import Made
-from server.api.versions import version_of
+from server.api.versions import tagged, version_of
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
 from server.services import Services
@@ -23,6 +26,10 @@ class Note(Answer):
     text: str
     author: str
     created_at: int
+
+
+class NoteList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("created_at", "author")] = "-created_at"
 
 
 class Notes(Answer):
@@ -44,18 +51,23 @@ class CustomField(Answer):
     updated_by: str
 
 
+class FieldList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("name", "title", "type", "updated_at")] = "name"
+
+
 class CustomFields(Answer):
     items: list[CustomField]
     total: int
 
 
 class Tags(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids; `select` stands in their place. `remove` are names."""
+    """`nodes` are ids; `select` stands in their place. `remove` are names; `confirm` those of protected groups that hold any of them."""
 
     nodes: list[str] = []
     select: str | None = None
     add: dict[str, str] = {}
     remove: list[str] = []
+    confirm: list[str] = []
 
 
 class NewNote(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +94,7 @@ class Value(msgspec.Struct, forbid_unknown_fields=True):
     value: str
     nodes: list[str] = []
     select: str | None = None
+    confirm: list[str] = []
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -90,11 +103,11 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def tag(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Tags)
         ids = await meant(services, wanted.nodes, wanted.select)
-        return good(now, results(await edits.tag(caller, ids, wanted.add, wanted.remove, now)))
+        return good(now, results(await edits.tag(caller, ids, wanted.add, wanted.remove, now, wanted.confirm)))
 
     async def notes(request: Request, caller: Caller) -> Response:
         await services.nodes.get(request.path_params["id"])
-        items = await edits.notes(request.path_params["id"])
+        items = arranged(await edits.notes(request.path_params["id"]), query(request, NoteList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def note(request: Request, caller: Caller) -> Response:
@@ -115,8 +128,12 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     async def fields(request: Request, caller: Caller) -> Response:
-        items = await edits.fields()
+        items = arranged(await edits.fields(), query(request, FieldList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
+
+    async def field(request: Request, caller: Caller) -> Response:
+        row = await edits.field(request.path_params["id"])
+        return tagged(good(services.clock(), row), row["version"])
 
     async def define(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewField)
@@ -143,17 +160,18 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def fill(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Value)
         ids = await meant(services, wanted.nodes, wanted.select)
-        return good(now, results(await edits.fill(caller, ids, request.path_params["id"], wanted.value, now)))
+        return good(now, results(await edits.fill(caller, ids, request.path_params["id"], wanted.value, now, wanted.confirm)))
 
     return [
         door.route("/api/v1/tags", tag, NODE_EDIT, ("POST",), Call("Add tags to nodes, or remove some", body=Tags, answer=Results)),
-        door.route("/api/v1/nodes/{id}/notes", notes, NODE_READ, call=Call("Notes on a node", answer=Notes)),
+        door.route("/api/v1/nodes/{id}/notes", notes, NODE_READ, call=Call("Notes on a node", query=NoteList, answer=Notes)),
         door.route(
             "/api/v1/nodes/{id}/notes", note, NODE_EDIT, ("POST",), Call("Write a note on a node", body=NewNote, answer=Made, status=201)
         ),
         door.route("/api/v1/nodes/{id}/notes/{note}", delete_note, NODE_EDIT, ("DELETE",), Call("Delete a note")),
-        door.route("/api/v1/fields", fields, NODE_READ, call=Call("Custom fields by name", answer=CustomFields)),
+        door.route("/api/v1/fields", fields, NODE_READ, call=Call("Custom fields", query=FieldList, answer=CustomFields)),
         door.route("/api/v1/fields", define, NODE_EDIT, ("POST",), Call("Make a custom field", body=NewField, answer=Version, status=201)),
+        door.route("/api/v1/fields/{id}", field, NODE_READ, call=Call("One custom field", answer=CustomField, etag=True)),
         door.route(
             "/api/v1/fields/{id}", redefine, NODE_EDIT, ("PATCH",), Call("Change a field", body=FieldChange, answer=Version, versioned=True)
         ),

@@ -13,10 +13,11 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.once import created
-from server.api.parameters import MAX_TIME, Paged, Query
+from server.api.parameters import MAX_TIME, Paged, Query, order_of, sorts
 from server.auth import FILE_READ, FILE_WRITE, Caller
 from server.db import Row
 from server.door import Door
+from server.service.files import SORTS
 from server.services import Services
 from server.streams import file_answer
 
@@ -50,6 +51,10 @@ class Stored(Answer):
     stored: int
 
 
+class FileList(Paged, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts(*SORTS)] = "-created_at"
+
+
 class Place(Query, frozen=True, kw_only=True):
     offset: Annotated[int, Meta(ge=0, le=MAX_TIME, description="bytes from the start")] = 0
 
@@ -80,8 +85,8 @@ def routes(door: Door, services: Services) -> list[Route]:
         return await created(services, request, caller, now, Row, lambda along: verb(caller, wanted.name, wanted.size, now, along), _shown)
 
     async def page(request: Request, caller: Caller) -> Response:
-        wanted = query(request, Paged)
-        found = await files.page(wanted.size, wanted.offset)
+        wanted = query(request, FileList)
+        found = await files.page(wanted.size, wanted.offset, order_of(wanted.sort))
         return good(services.clock(), listed(wanted, [_shown(row) | {"commands": row["commands"]} for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:
@@ -109,7 +114,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route(
             "/api/v1/files", create, FILE_WRITE, ("POST",), Call("Make room for a file", body=NewFile, answer=StoredFile, status=201)
         ),
-        door.route("/api/v1/files", page, FILE_READ, call=Call("Files, the newest first", query=Paged, answer=Listed[ListedFile])),
+        door.route("/api/v1/files", page, FILE_READ, call=Call("Files, the newest first", query=FileList, answer=Listed[ListedFile])),
         door.route("/api/v1/files/{id}", one, FILE_READ, call=Call("One file", answer=StoredFile)),
         door.route("/api/v1/files/{id}", delete, FILE_WRITE, ("DELETE",), Call("Delete a file")),
         door.route(

@@ -12,8 +12,8 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, body, query
 from server.api.once import created
-from server.api.parameters import Query, one_of
-from server.api.versions import version_of
+from server.api.parameters import Query, arranged, one_of, sorts
+from server.api.versions import tagged, version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
 from server.db import Row
 from server.door import Door
@@ -69,6 +69,7 @@ class Results(Answer):
 
 class WhichTree(Query, frozen=True, kw_only=True):
     kind: Annotated[str, one_of(*KINDS)] = ""
+    sort: Annotated[str, sorts("path", "name", "nodes", "total", "updated_at")] | None = None
 
 
 class Deletion(Query, frozen=True, kw_only=True):
@@ -96,25 +97,27 @@ class GroupChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Members(msgspec.Struct, forbid_unknown_fields=True):
-    """`nodes` are ids; `select` stands in their place."""
+    """`nodes` are ids; `select` stands in their place. `confirm`: the names of protected groups that hold any of them."""
 
     nodes: list[str] = []
     select: str | None = None
+    confirm: list[str] = []
 
 
 def routes(door: Door, services: Services) -> list[Route]:
     groups = services.groups
 
     async def tree(request: Request, caller: Caller) -> Response:
-        kind = query(request, WhichTree).kind
+        wanted = query(request, WhichTree)
+        kind = wanted.kind
         items = [_shown(row) for row in await groups.tree() if kind in ("", row["kind"])]
+        if wanted.sort is not None:
+            items = arranged(items, wanted.sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await groups.get(request.path_params["id"])
-        response = good(services.clock(), _shown(row))
-        response.headers["ETag"] = f'"{row["version"]}"'
-        return response
+        return tagged(good(services.clock(), _shown(row)), row["version"])
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewGroup)
@@ -141,12 +144,14 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def put(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Members)
-        done = await groups.put(caller, request.path_params["id"], await meant(services, wanted.nodes, wanted.select), now)
+        ids = await meant(services, wanted.nodes, wanted.select)
+        done = await groups.put(caller, request.path_params["id"], ids, now, wanted.confirm)
         return good(now, results(done))
 
     async def take_out(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Members)
-        done = await groups.take_out(caller, request.path_params["kind"], await meant(services, wanted.nodes, wanted.select), now)
+        ids = await meant(services, wanted.nodes, wanted.select)
+        done = await groups.take_out(caller, request.path_params["kind"], ids, now, wanted.confirm)
         return good(now, results(done))
 
     return [

@@ -10,7 +10,8 @@ from host.wire import records
 from host.wire.messages import Facts
 from host.wire.states import NODE
 from server.api.calls import Answer
-from server.api.parameters import MAX_TIME, Paged, Span, one_of
+from server.api.parameters import MAX_TIME, Paged, Span, one_of, sorts
+from server.service.nodes import SORTS
 
 
 class NodeList(Paged, frozen=True, kw_only=True):
@@ -18,6 +19,7 @@ class NodeList(Paged, frozen=True, kw_only=True):
 
     q: Annotated[str, Meta(description="is looked for in name, address and tags")] = ""
     state: Annotated[str, one_of(*NODE)] = ""
+    sort: Annotated[str, sorts(*SORTS)] = "name"
     select: Annotated[str, Meta(description="a selector, such as env=prod and not online")] | None = None
 
 

@@ -15,6 +15,7 @@ from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
 from server.api.once import created
+from server.api.parameters import order_of
 from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
@@ -65,6 +66,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             state=wanted.state,
             limit=wanted.size,
             offset=wanted.offset,
+            order=order_of(wanted.sort),
             selected=read.condition if read else None,
         )
         now = services.clock()

@@ -32,7 +32,8 @@ async def created(
     return await created(services, request, caller, now, str, lambda along: verb(caller, …, now, along=along), lambda id: {"id": id})
     """
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
-    key = request.headers.get(KEY.lower(), "").strip().strip('"')
+    given = request.headers.get(KEY.lower())
+    key = None if given is None else given.strip().strip('"')
     made, before = await services.once.do(caller, key, asked, kind, now, work)
     response = good(now, shape(made), 201)
     if before:

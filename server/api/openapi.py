@@ -123,7 +123,7 @@ def errors_of(route: Route, method: str, call: Call) -> dict[int, str]:
         found |= {408, 409, 413}
     if _creates(call, method):
         found.add(422)
-    return {status: _ERRORS[status] for status in sorted(found)} | dict(call.also)
+    return dict(sorted(({status: _ERRORS[status] for status in found} | dict(call.also)).items()))
 
 
 def _operation(route: Route, method: str, tag: str, call: Call, schema: dict[Any, dict[str, Any]], parts: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,8 @@ def _operation(route: Route, method: str, tag: str, call: Call, schema: dict[Any
         content = {"application/octet-stream": {}} if call.body is bytes else {JSON: {"schema": schema[call.body]}}
         if call.example is not None:
             content[JSON]["example"] = call.example
-        found["requestBody"] = {"required": True, "content": content}
+        # No bytes are bytes too: an empty body is the chunk of an empty file.
+        found["requestBody"] = {"required": call.body is not bytes, "content": content}
     found["responses"] = _responses(route, method, call, schema)
     return found
 
@@ -177,7 +178,7 @@ def _headers(call: Call, method: str) -> list[dict[str, Any]]:
         text = "the version that the change was made of, as GET told it in its ETag"
         shape = {"type": "string", "pattern": '^"[0-9]{1,9}"$'}
         found.append({"name": "If-Match", "in": "header", "required": True, "description": text, "schema": shape})
-    if call.etag:
+    if call.fresh:
         text = "an ETag that you have: 304 while it is still the same"
         found.append({"name": "If-None-Match", "in": "header", "description": text, "schema": {"type": "string"}})
     return found
@@ -194,7 +195,7 @@ def _responses(route: Route, method: str, call: Call, schema: dict[Any, dict[str
     if call.etag:
         good["headers"] = {"ETag": {"schema": {"type": "string"}}}
     found = {str(call.status): good}
-    if call.etag:
+    if call.fresh:
         found["304"] = {"description": "Still as `If-None-Match` says"}
     for status, text in errors_of(route, method, call).items():
         if status < 400:

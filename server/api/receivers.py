@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,8 +11,10 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
 from server.api.groups import Version
+from server.api.once import created
 from server.api.parameters import Paged
-from server.api.versions import version_of
+from server.api.receiver_answers import Delivery, MadeReceiver, OneDelivery, Receiver, Receivers, Rotated, Settings, Tested
+from server.api.versions import tagged, version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
 from server.service.receivers import Change
@@ -29,7 +30,7 @@ class NewReceiver(msgspec.Struct, forbid_unknown_fields=True):
     min_severity: str = "info"
     selector: str = ""
     events: list[str] | None = None
-    settings: dict[str, Any] = {}
+    settings: Settings = msgspec.field(default_factory=Settings)
     secrets: dict[str, str] = {}
 
 
@@ -41,7 +42,7 @@ class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
     min_severity: str | None = None
     selector: str | None = None
     events: list[str] | None = None
-    settings: dict[str, Any] = {}
+    settings: Settings = msgspec.field(default_factory=Settings)
     secrets: dict[str, str] = {}
 
 
@@ -62,14 +63,19 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await receivers.get(request.path_params["id"])
-        response = good(services.clock(), row)
-        response.headers["ETag"] = f'"{row["version"]}"'
-        return response
+        return tagged(good(services.clock(), row), row["version"])
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewReceiver)
-        receiver_id, secret = await receivers.make(caller, wanted.kind, _change(wanted), now)
-        return good(now, {"id": receiver_id, "version": 1, "secret": secret or None}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            tuple[str, str],
+            lambda along: receivers.make(caller, wanted.kind, _change(wanted), now, along),
+            lambda made: {"id": made[0], "version": 1, "secret": made[1] or None},
+        )
 
     async def change(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, ReceiverChange)
@@ -107,15 +113,15 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
-        door.route("/api/v1/receivers", show_all, RECEIVER_READ, call=Call("All receivers", answer=dict[str, Any])),
+        door.route("/api/v1/receivers", show_all, RECEIVER_READ, call=Call("All receivers", answer=Receivers)),
         door.route(
             "/api/v1/receivers",
             make,
             RECEIVER_EDIT,
             ("POST",),
-            Call("Make a receiver", body=NewReceiver, answer=dict[str, Any], status=201),
+            Call("Make a receiver", body=NewReceiver, answer=MadeReceiver, status=201),
         ),
-        door.route("/api/v1/receivers/{id}", one, RECEIVER_READ, call=Call("One receiver", answer=dict[str, Any], etag=True)),
+        door.route("/api/v1/receivers/{id}", one, RECEIVER_READ, call=Call("One receiver", answer=Receiver, etag=True)),
         door.route(
             "/api/v1/receivers/{id}",
             change,
@@ -129,19 +135,19 @@ def routes(door: Door, services: Services) -> list[Route]:
             rotate,
             RECEIVER_EDIT,
             ("POST",),
-            Call("Give a webhook a new secret; both count for a day", answer=dict[str, Any], versioned=True),
+            Call("Give a webhook a new secret; both count for a day", answer=Rotated, versioned=True),
         ),
         door.route(
             "/api/v1/receivers/{id}/test",
             test,
             RECEIVER_EDIT,
             ("POST",),
-            Call("Send a test, and wait for the answer", answer=dict[str, Any]),
+            Call("Send a test, and wait for the answer", answer=Tested),
         ),
         door.route(
-            "/api/v1/deliveries", log, RECEIVER_READ, call=Call("What was told to whom", query=DeliveryList, answer=Listed[dict[str, Any]])
+            "/api/v1/deliveries", log, RECEIVER_READ, call=Call("What was told to whom", query=DeliveryList, answer=Listed[Delivery])
         ),
-        door.route("/api/v1/deliveries/{id}", delivery, RECEIVER_READ, call=Call("One delivery with its attempts", answer=dict[str, Any])),
+        door.route("/api/v1/deliveries/{id}", delivery, RECEIVER_READ, call=Call("One delivery with its attempts", answer=OneDelivery)),
         door.route("/api/v1/deliveries/{id}/again", again, RECEIVER_EDIT, ("POST",), Call("Send again what has failed")),
     ]
 
@@ -149,4 +155,5 @@ def routes(door: Door, services: Services) -> list[Route]:
 def _change(wanted: NewReceiver | ReceiverChange) -> Change:
     values = msgspec.structs.asdict(wanted)
     values.pop("kind", None)
+    values["settings"] = {name: value for name, value in msgspec.structs.asdict(wanted.settings).items() if value is not UNSET}
     return Change(**values)

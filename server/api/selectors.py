@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body
+from server.api.calls import Answer, Call, body, query
 from server.api.once import created
+from server.api.parameters import Query, arranged, sorts
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
 from server.service.selections import Preview
@@ -38,6 +41,10 @@ class Filter(Answer):
     created_at: int
 
 
+class FilterList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("name", "author", "created_at")] = "name"
+
+
 class Filters(Answer):
     items: list[Filter]
     total: int
@@ -55,7 +62,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), await services.selections.preview(wanted.selector, wanted.language))
 
     async def filters(request: Request, caller: Caller) -> Response:
-        items = await services.selections.filters()
+        items = arranged(await services.selections.filters(), query(request, FilterList).sort)
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def save(request: Request, caller: Caller) -> Response:
@@ -79,7 +86,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route(
             "/api/v1/selectors/preview", preview, NODE_READ, ("POST",), Call("What a selector means now", body=Selector, answer=Preview)
         ),
-        door.route("/api/v1/filters", filters, NODE_READ, call=Call("Saved filters by name", answer=Filters)),
+        door.route("/api/v1/filters", filters, NODE_READ, call=Call("Saved filters", query=FilterList, answer=Filters)),
         door.route("/api/v1/filters", save, NODE_EDIT, ("POST",), Call("Save a selector", body=NewFilter, answer=Made, status=201)),
         door.route("/api/v1/filters/{id}", forget, NODE_EDIT, ("DELETE",), Call("Delete a saved filter")),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +12,7 @@ from starlette.routing import Route
 from host.wire.messages import Facts
 from server.answers import good
 from server.api.calls import Answer, Call, body, query
-from server.api.parameters import Query
+from server.api.parameters import Query, arranged, sorts
 from server.auth import NODE_APPROVE, NODE_RETIRE, Caller
 from server.door import Door
 from server.services import Services
@@ -32,6 +34,10 @@ class Waiting(Answer):
     same_name: str | None
     created_at: int
     asked_at: int
+
+
+class WaitingList(Query, frozen=True, kw_only=True):
+    sort: Annotated[str, sorts("name", "hostname", "ip", "created_at", "asked_at")] = "created_at"
 
 
 class WaitingHosts(Answer):
@@ -61,7 +67,8 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def waiting(request: Request, caller: Caller) -> Response:
-        items = [{name: row[name] for name in _SHOWN} for row in await services.approvals.waiting()]
+        rows = await services.approvals.waiting()
+        items = [{name: row[name] for name in _SHOWN} for row in arranged(rows, query(request, WaitingList).sort)]
         return good(services.clock(), {"items": items, "total": len(items)})
 
     async def approve(request: Request, caller: Caller) -> Response:
@@ -85,7 +92,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     return [
         door.route(
-            "/api/v1/waiting", waiting, NODE_APPROVE, call=Call("Hosts that wait for approval, the longest first", answer=WaitingHosts)
+            "/api/v1/waiting", waiting, NODE_APPROVE, call=Call("Hosts that wait for approval", query=WaitingList, answer=WaitingHosts)
         ),
         door.route(
             "/api/v1/waiting/{id}/approve", approve, NODE_APPROVE, ("POST",), Call("Take a host in", body=Approval, answer=Approved)

@@ -13,8 +13,9 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Call, body, query
 from server.api.groups import Version
+from server.api.once import created
 from server.api.parameters import MAX_TIME, Query, Time
-from server.api.versions import version_of
+from server.api.versions import tagged, version_of
 from server.auth import NODE_READ, WINDOW_EDIT, Caller
 from server.door import Door
 from server.errors import BadInput
@@ -79,9 +80,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def one(request: Request, caller: Caller) -> Response:
         now, window = services.clock(), await windows.get(request.path_params["id"])
-        response = good(now, shown(window) | looked(await windows.look(window, now)))
-        response.headers["ETag"] = f'"{window.version}"'
-        return response
+        return tagged(good(now, shown(window) | looked(await windows.look(window, now))), window.version)
 
     async def preview(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Change)
@@ -89,7 +88,15 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def make(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Change)
-        return good(now, {"id": await windows.make(caller, wanted.wanted(), now), "version": 1}, 201)
+        return await created(
+            services,
+            request,
+            caller,
+            now,
+            str,
+            lambda along: windows.make(caller, wanted.wanted(), now, along),
+            lambda made: {"id": made, "version": 1},
+        )
 
     async def change(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Change)

@@ -8,7 +8,24 @@ from types import TracebackType
 import click
 
 from host import __version__
-from server.ctl import audit, commands, files, groups, nodes, orders, overview, quarantine, receivers, run, sign, tasks, waiting, windows
+from server.ctl import (
+    alerts,
+    audit,
+    commands,
+    files,
+    groups,
+    nodes,
+    orders,
+    overview,
+    quarantine,
+    receivers,
+    rules,
+    run,
+    sign,
+    tasks,
+    waiting,
+    windows,
+)
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 from server.ctl.show import clean
 
@@ -55,6 +72,8 @@ for _verb in (
     orders.log_level,
     orders.config,
     orders.diagnose,
+    alerts.alerts,
+    rules.rules,
     receivers.receivers,
     receivers.deliveries,
     audit.audit,

@@ -8,7 +8,7 @@ import click
 
 from server.ctl import names, show
 from server.ctl.client import Client
-from server.ctl.options import Pair, connect, json_option
+from server.ctl.options import Pair, confirm_option, connect, json_option
 from server.ctl.problems import Missing, Partly, Problem, Usage
 
 KINDS = ("business", "region", "environment")
@@ -95,22 +95,24 @@ def delete(group: str, move_up: bool, confirm: str) -> None:
 @click.argument("group", metavar="GROUP")
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
 @click.option("--select", "selector", default=None, help="Instead of names: the nodes that this selector means now.")
+@confirm_option
 @json_option
-def put(group: str, nodes: tuple[str, ...], selector: str | None, as_json: bool) -> int:
+def put(group: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...], as_json: bool) -> int:
     """Put nodes into GROUP, out of another of the same kind."""
     client = connect()
-    return _done(client.post(f"/api/v1/groups/{_group(client, group)['id']}/members", targets(client, nodes, selector)), as_json)
+    return _done(client.post(f"/api/v1/groups/{_group(client, group)['id']}/members", targets(client, nodes, selector, confirm)), as_json)
 
 
 @groups.command()
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
 @click.option("--select", "selector", default=None, help="Instead of names: the nodes that this selector means now.")
+@confirm_option
 @json_option
-def leave(kind: str, nodes: tuple[str, ...], selector: str | None, as_json: bool) -> int:
+def leave(kind: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...], as_json: bool) -> int:
     """Take nodes out of their group of this KIND."""
     client = connect()
-    return _done(client.post(f"/api/v1/ungroup/{kind}", targets(client, nodes, selector)), as_json)
+    return _done(client.post(f"/api/v1/ungroup/{kind}", targets(client, nodes, selector, confirm)), as_json)
 
 
 @click.command()
@@ -118,11 +120,21 @@ def leave(kind: str, nodes: tuple[str, ...], selector: str | None, as_json: bool
 @click.option("--select", "selector", default=None, help="Instead of names: the nodes that this selector means now.")
 @click.option("--add", multiple=True, type=Pair(), help="A tag to set; may be repeated.")
 @click.option("--remove", multiple=True, metavar="NAME", help="A tag to remove; may be repeated.")
+@confirm_option
 @json_option
-def tag(nodes: tuple[str, ...], selector: str | None, add: tuple[tuple[str, str], ...], remove: tuple[str, ...], as_json: bool) -> int:
+def tag(
+    nodes: tuple[str, ...],
+    selector: str | None,
+    add: tuple[tuple[str, str], ...],
+    remove: tuple[str, ...],
+    confirm: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Add tags to nodes, or remove them."""
     client = connect()
-    return _done(client.post("/api/v1/tags", targets(client, nodes, selector) | {"add": dict(add), "remove": list(remove)}), as_json)
+    return _done(
+        client.post("/api/v1/tags", targets(client, nodes, selector, confirm) | {"add": dict(add), "remove": list(remove)}), as_json
+    )
 
 
 @click.command()
@@ -130,11 +142,12 @@ def tag(nodes: tuple[str, ...], selector: str | None, add: tuple[tuple[str, str]
 @click.argument("value")
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
 @click.option("--select", "selector", default=None, help="Instead of names: the nodes that this selector means now.")
+@confirm_option
 @json_option
-def field(name: str, value: str, nodes: tuple[str, ...], selector: str | None, as_json: bool) -> int:
+def field(name: str, value: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...], as_json: bool) -> int:
     """Set the custom field NAME to VALUE; an empty value clears it."""
     client = connect()
-    return _done(client.post(f"/api/v1/fields/{name}/values", targets(client, nodes, selector) | {"value": value}), as_json)
+    return _done(client.post(f"/api/v1/fields/{name}/values", targets(client, nodes, selector, confirm) | {"value": value}), as_json)
 
 
 @click.command()
@@ -152,11 +165,12 @@ def note(node: str, text: str | None, as_json: bool) -> None:
         show.table(("WHEN", "WHO", "NOTE"), [(show.moment(one["created_at"]), one["author"], one["text"]) for one in data["items"]])
 
 
-def targets(client: Client, nodes: tuple[str, ...], selector: str | None) -> dict[str, Any]:
+def targets(client: Client, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...]) -> dict[str, Any]:
     """What the API takes. Raises Usage for both, or neither."""
     if bool(nodes) == (selector is not None):
         raise Usage("say which: either names of nodes or --select SELECTOR")
-    return {"select": selector} if selector is not None else {"nodes": [names.node(client, one)["id"] for one in nodes]}
+    which: dict[str, Any] = {"select": selector} if selector is not None else {"nodes": [names.node(client, one)["id"] for one in nodes]}
+    return which | {"confirm": list(confirm)}
 
 
 def _done(data: dict[str, Any], as_json: bool) -> int:

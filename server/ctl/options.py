@@ -25,6 +25,11 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the API's data instead of text.")(command)
 
 
+def confirm_option(command: F) -> F:
+    words = "The name of a protected group that some of the nodes are in; may be repeated."
+    return click.option("--confirm", "confirm", multiple=True, metavar="NAME", help=words)(command)
+
+
 def wait_option(command: F) -> F:
     return click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for its end, or print the command's id.")(command)
 

@@ -14,7 +14,7 @@ import click
 from host.wire.tasks import MAX_SCRIPT_BYTES
 from server.ctl import follow, names, results, show
 from server.ctl.client import Client
-from server.ctl.options import Duration, connect, json_option
+from server.ctl.options import Duration, confirm_option, connect, json_option
 from server.ctl.outcome import judge
 from server.ctl.problems import INTERRUPTED, Problem, Usage
 
@@ -41,6 +41,7 @@ class _WithCommand(click.Command):
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Stop it on the host after so long.")
 @click.option("--in-window", type=Duration(), default=0, is_flag=False, flag_value="7d", metavar="[7d]", help=IN_WINDOW)
 @click.option("--no-wait", is_flag=True, help="Print the command's id, or each with its node, and leave them to run.")
+@confirm_option
 @json_option
 @click.pass_context
 def run(
@@ -52,6 +53,7 @@ def run(
     timeout: int,
     in_window: int,
     no_wait: bool,
+    confirm: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Run COMMAND, or the script FILE, on each NODE (name or id).
@@ -60,18 +62,19 @@ def run(
     Several are a program and its arguments: opsctl run web1 -- ls -l '/a b'.
     """
     content = _content(file, ctx.meta["command"], python) | {"timeout": timeout}
-    if bool(nodes) == (selector is not None):
-        raise Usage("say where: either names of nodes or --select SELECTOR")
     client = connect()
-    wanted = _nodes(client, nodes, selector)
-    task = client.create("/api/v1/commands", {"nodes": list(wanted), "type": "script", "content": content, "wait_for_window": in_window})
+    wanted = meant(client, nodes, selector)
+    wish = {"nodes": list(wanted), "type": "script", "content": content, "confirm": list(confirm), "wait_for_window": in_window}
+    task = client.create("/api/v1/commands", wish)
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
     said_windows(client, targets if in_window else [])
     return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
 
 
-def _nodes(client: Client, wanted: tuple[str, ...], selector: str | None) -> dict[str, Any]:
-    """Id → node. What a selector means is looked up once, so that what is said and what is run are the same nodes."""
+def meant(client: Client, wanted: tuple[str, ...], selector: str | None) -> dict[str, Any]:
+    """Id → node. What a selector means is looked up once, so that what is said and what is run are the same nodes. Raises Usage."""
+    if bool(wanted) == (selector is not None):
+        raise Usage("say where: either names of nodes or --select SELECTOR")
     if selector is None:
         return {item["id"]: item for item in (names.node(client, name) for name in wanted)}
     explained = client.post("/api/v1/selectors/preview", {"selector": selector})

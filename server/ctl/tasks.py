@@ -16,10 +16,10 @@ from server.ctl import follow, names, results, show
 from server.ctl.client import Client
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Problem, Usage
-from server.ctl.run import IN_WINDOW, announce, said_windows, wait_for
+from server.ctl.run import IN_WINDOW, announce, meant, said_windows, wait_for
 
 MAX_BYTES = 2 * 1024 * 1024
-_TAKEN = ("json", "no-wait", "title", "in-window", "set", "set-file", "help")
+_TAKEN = ("json", "no-wait", "title", "in-window", "set", "set-file", "confirm", "select", "help")
 """Options of every kind: a field of such a name is set by --set."""
 
 
@@ -43,9 +43,9 @@ class _Kinds(click.Group):
             return []  # completion has no place for a message
 
 
-@click.group(cls=_Kinds, subcommand_metavar="KIND NODE... [OPTIONS]")
+@click.group(cls=_Kinds, subcommand_metavar="KIND [NODE...] [OPTIONS]")
 def task() -> None:
-    """Run a task of KIND on each NODE (name or id).
+    """Run a task of KIND on each NODE (name or id), or on those that --select means.
 
     opsctl task KIND --help names the kind's options.
     """
@@ -77,7 +77,7 @@ def kinds(node: str, as_json: bool) -> None:
 def _verb(schema: dict[str, Any]) -> click.Command:
     """The kind as a command: one option for each field."""
     fields = {one["name"]: one for one in schema["fields"]}
-    params: list[click.Parameter] = [click.Argument(["nodes"], nargs=-1, required=True, metavar="NODE...")]
+    params: list[click.Parameter] = [click.Argument(["nodes"], nargs=-1, metavar="[NODE...]")]
     options: dict[str, str] = {}
     for name, one in fields.items():
         flag = name.replace("_", "-")
@@ -90,16 +90,30 @@ def _verb(schema: dict[str, Any]) -> click.Command:
         click.Option(["--set-file", "set_files"], multiple=True, metavar="FIELD=FILE|-", help=_secret_help(fields)),
         click.Option(["--title", "task_name"], default="", help="How to find it again in the history."),
         click.Option(["--in-window"], type=Duration(), default=0, is_flag=False, flag_value="7d", metavar="[7d]", help=IN_WINDOW),
+        click.Option(["--select", "selector"], default=None, help="Instead of names: on the nodes that this selector means now."),
+        click.Option(
+            ["--confirm", "confirm"], multiple=True, metavar="NAME", help="The name of a protected group that some of them are in."
+        ),
         click.Option(["--no-wait"], is_flag=True, help="Print the command's id, or each with its node, and leave them to run."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the API's data instead of text."),
     ]
 
     def go(
-        nodes: tuple[str, ...], sets: Any, set_files: Any, task_name: str, in_window: int, no_wait: bool, as_json: bool, **given: Any
+        nodes: tuple[str, ...],
+        selector: str | None,
+        sets: Any,
+        set_files: Any,
+        task_name: str,
+        in_window: int,
+        confirm: Any,
+        no_wait: bool,
+        as_json: bool,
+        **given: Any,
     ) -> int:
         content = {options[key]: _value(fields[options[key]], value) for key, value in given.items() if value not in (None, ())}
         content |= _set(fields, sets, set_files)
-        return _send(schema["kind"], nodes, content, task_name, in_window, no_wait, as_json)
+        wish = {"type": schema["kind"], "content": content, "name": task_name, "confirm": list(confirm), "wait_for_window": in_window}
+        return _send(nodes, selector, wish, no_wait, as_json)
 
     text = "\n\n".join(show.clean(part) for part in (schema["label"], schema["help"]) if part)
     return click.Command(schema["kind"], params=params, callback=go, help=text)
@@ -211,13 +225,11 @@ def _read(file: str) -> str:
         raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem
 
 
-def _send(kind: str, nodes: tuple[str, ...], content: dict[str, Any], name: str, in_window: int, no_wait: bool, as_json: bool) -> int:
+def _send(nodes: tuple[str, ...], selector: str | None, wish: dict[str, Any], no_wait: bool, as_json: bool) -> int:
     client = connect()
-    wanted = {item["id"]: item for item in (names.node(client, node) for node in nodes)}
-    given = client.create(
-        "/api/v1/commands", {"nodes": list(wanted), "type": kind, "content": content, "name": name, "wait_for_window": in_window}
-    )
+    wanted = meant(client, nodes, selector)
+    given = client.create("/api/v1/commands", {"nodes": list(wanted), **wish})
     targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in given["commands"].items()]
-    said_windows(client, targets if in_window else [])
+    said_windows(client, targets if wish["wait_for_window"] else [])
     shown: Callable[[Client, list[dict[str, Any]]], None] = results.show_all
     return announce(given, targets, as_json) if no_wait else wait_for(client, given, targets, wanted, as_json, shown)

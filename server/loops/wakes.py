@@ -14,7 +14,7 @@ WINDOW_MS = 5_000
 
 
 async def tick(services: Services, now: int) -> None:
-    if services.config.url.startswith("sqlite") or not services.presence.held:
+    if not services.presence.held or not services.config.database_url.startswith("mysql"):
         return
     for node_id in await services.commands.recently_queued(now - WINDOW_MS):
         services.wakeups.wake(node(node_id))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.alerting import rules
-from server.alerting.metrics import DETAIL, METRICS, PERCENT, Metric, metric_of, read_figure
+from server.alerting.metrics import DETAIL, METRICS, PERCENT, Metric, metric_of, read_figure, written
 from server.alerting.rules import ABOVE, BELOW, FIXED, Rule, check_clear
 from server.db import Row
 from server.errors import BadInput
@@ -51,6 +51,23 @@ def rule_of(row: Row) -> Rule:
     clear = row["threshold"] if row["clear_threshold"] is None else row["clear_threshold"]
     same = {name: row[name] for name in ("kind", "comparison", "threshold", "hold_ms", "clear_ms", "span_ms")}
     return Rule(clear_threshold=clear, **same)
+
+
+def draft_of(row: Row, plugin_units: dict[str, str]) -> Draft:
+    """A stored rule as it would be written anew; its command is kept."""
+    metric = unit_of(row, plugin_units)
+    fixed = metric.low == metric.high
+    same = {name: row[name] for name in ("name", "kind", "selector", "metric", "subject", "comparison", "severity", "command_limit")}
+    return Draft(
+        **same,
+        threshold="" if fixed else written(row["threshold"], metric.unit),
+        clear="" if row["clear_threshold"] is None else written(row["clear_threshold"], metric.unit),
+        hold=row["hold_ms"] // 1000,
+        clear_after=row["clear_ms"] // 1000,
+        span=row["span_ms"] // 1000 or 3600,
+        enabled=bool(row["enabled"]),
+        command="keep",
+    )
 
 
 def checked(draft: Draft, plugin_units: dict[str, str]) -> Row:

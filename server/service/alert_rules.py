@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.alerting import rules
-from server.alerting.metrics import PLUGIN_PREFIX, closest, figure
+from server.alerting.metrics import METRICS, PLUGIN_PREFIX, closest, figure
 from server.auth import COMMAND_RUN, Caller, authorize
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.seals import Broken, Seals
-from server.service.alert_drafts import DEFAULTS, Draft, checked, unit_of
+from server.service.alert_drafts import DEFAULTS, Draft, checked, draft_of, unit_of
 from server.service.alert_readings import Readings
 from server.service.alerts import Alerts
 from server.service.audit import Audit
@@ -56,8 +56,22 @@ class AlertRules:
         return [_shown(row, units) | {"open": counts.get(row["id"], 0)} for row in await self._db.rows(self._q.all)]
 
     async def get(self, rule_id: str, now: int) -> Row:
-        """One rule, with `unit` of its threshold and `says`: the same in words. Raises NotFound."""
-        return _shown(await self._stored(rule_id), await self._readings.plugin_units(now))
+        """One rule, with `unit` of its threshold, its figures in words, and `open`. Raises NotFound."""
+        counts = {row["rule_id"]: row["total"] for row in await self._db.rows(self._q.open_counts)}
+        return _shown(await self._stored(rule_id), await self._readings.plugin_units(now)) | {"open": counts.get(rule_id, 0)}
+
+    async def draft(self, rule_id: str, now: int) -> Draft:
+        """A rule as it would be written anew, its command kept. Raises NotFound."""
+        return draft_of(await self._stored(rule_id), await self._readings.plugin_units(now))
+
+    async def metrics(self, now: int) -> list[tuple[str, str]]:
+        """What can be watched now, and its unit: the known figures, and those that plugins told within the hour."""
+        known = [(metric.name, metric.unit) for metric in METRICS.values()]
+        return known + list((await self._readings.plugin_units(now)).items())
+
+    async def switch(self, caller: Caller, rule_id: str, version: int, enabled: bool, now: int) -> int:
+        """On or off; the new version. Switched off, its alerts are resolved. Raises as `change`."""
+        return (await self.change(caller, rule_id, version, replace(await self.draft(rule_id, now), enabled=enabled), now))[0]
 
     async def order(self, row: Row) -> Order | None:
         """What the rule starts, unlocked. Raises Broken when somebody else wrote it."""
@@ -79,20 +93,23 @@ class AlertRules:
         ]
         return {"kind": order.kind, "content": readable(order.content, secret), "broken": False}
 
-    async def make(self, caller: Caller, draft: Draft, now: int) -> tuple[str, list[str]]:
+    async def make(
+        self, caller: Caller, draft: Draft, now: int, along: Along[tuple[str, list[str]]] | None = None
+    ) -> tuple[str, list[str]]:
         """A new rule: its id, and what it cannot find at present. Raises BadInput, BadSelector, Conflict, NotAllowed."""
         rule_id = new_id(now)
         row = await self._checked(caller, draft, rule_id, None, now)
+        missing = await self.warnings(draft, now)
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> tuple[str, list[str]]:
             await self._check_name(session, row["name"], rule_id)
             if len(await session.rows(self._q.all)) >= MOST_RULES:
                 raise Conflict(f"there are {MOST_RULES} rules already; delete some")
             await session.execute(self._q.insert, row | {"now": now})
             await self._audit.record(session, caller, "alert.rule.make", f"alert rule {rule_id}", _detail(row), now)
+            return rule_id, missing
 
-        await self._db.transaction(work)
-        return rule_id, await self.warnings(draft, now)
+        return await self._db.transaction(work, along)
 
     async def change(self, caller: Caller, rule_id: str, version: int, draft: Draft, now: int) -> tuple[int, list[str]]:
         """A rule in place of the one that was; its new version, and warnings. What is open of it is resolved where it watches

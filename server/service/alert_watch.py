@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.alerting.evaluate import Turn, evaluate
-from server.alerting.metrics import Metric
+from server.alerting.metrics import PLUGIN_PREFIX, Metric
 from server.alerting.rules import Rule
 from server.alerting.states import Limits, Watch
 from server.db import Db, Row, Session
@@ -70,7 +70,7 @@ class AlertWatch:
         look = await self._material()
         on = [row for row in look.rules.values() if row["enabled"]]
         fleet = await self._readings.fleet(now, [row["metric"] for row in on if row["metric"]])
-        units = await self._readings.plugin_units(now) if on else {}
+        units = await self._readings.plugin_units(now) if any(row["metric"].startswith(PLUGIN_PREFIX) for row in on) else {}
         vocabulary = await self._selections.vocabulary() if on else Vocabulary()
         meant: dict[str, set[str] | BadSelector] = {}
         for row in on:

@@ -10,10 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from server.alerting.metrics import METRICS, NUMBER
+from server.alerting.rules import FIXED
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, NotFound
 from server.ids import new_id
+from server.selector import Condition
 from server.service.alert_events import ACKNOWLEDGED, RESOLVED, AlertEvent, Enqueue, Windows, deliver_nothing, no_windows, row_of
 from server.service.audit import Audit
 from server.service.outcomes import AUDIT_NODES, Outcome
@@ -56,10 +59,14 @@ class Alerts:
         node_id: str = "",
         group_id: str = "",
         q: str = "",
+        selected: Condition | None = None,
         limit: int,
         offset: int,
     ) -> Page:
-        """Newest first. Without `history` only those that are not resolved. Raises BadInput for an unknown state or severity."""
+        """Newest first. Without `history` only those that are not resolved. `selected`: only of nodes that a selector means now.
+
+        Raises BadInput for an unknown state or severity.
+        """
         if state and state not in STATES:
             raise BadInput(f"state: {state[:20]!r} is unknown; use one of {', '.join(STATES)}", field="state")
         if severity and severity not in SEVERITIES:
@@ -67,8 +74,10 @@ class Alerts:
         text = q.strip().lower()[:200].replace("!", "!!").replace("%", "!%").replace("_", "!_")
         params: Row = {"history": int(history or state == RESOLVED_STATE), "state": state, "severity": severity, "rule_id": rule_id}
         params |= {"node_id": node_id, "group_id": group_id, "pattern": f"%{text}%" if text else ""}
-        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total, params)
+        params |= {"narrow": int(selected is not None), **(selected.params if selected else {})}
+        page, count = (query.narrowed(selected) if selected else query for query in (self._q.page, self._q.total))
+        rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(count, params)
         return Page([shown(row) for row in rows], total["total"] if total else 0)
 
     async def counts(self) -> dict[str, int]:
@@ -180,8 +189,16 @@ def open_key(rule_id: str, node_id: str, subject: str) -> str:
 
 
 def shown(row: Row) -> Row:
-    """As doors give it out."""
-    return {**row, **{name: bool(row[name]) for name in ("silent", "flapping", "silenced") if name in row}}
+    """As doors give it out; `unit` is that of value and threshold."""
+    unit = _unit(row["rule_kind"], row["metric"]) if "metric" in row else ""
+    return {**row, "unit": unit, **{name: bool(row[name]) for name in ("silent", "flapping", "silenced") if name in row}}
+
+
+def _unit(kind: str, metric: str) -> str:
+    """A plugin's figure is a number here: its unit is the plugin's own text, and may have changed since."""
+    if kind in FIXED:
+        return FIXED[kind][1].unit
+    return METRICS[metric].unit if metric in METRICS else NUMBER
 
 
 def _outcome(alert_id: str, row: Row | None, changed: bool) -> Outcome:

@@ -18,8 +18,9 @@ from typing import Any
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.keys import write_private
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 
+SORTS = {"id": "id"}
 _FIELDS = ("id", "created_at", "user_id", "actor", "action", "resource", "detail", "ip")
 
 
@@ -47,9 +48,9 @@ class Audit:
         await session.execute(q.insert, entry)
         await session.execute(q.set_head, {"hash": entry["hash"]})
 
-    async def page(self, limit: int, offset: int) -> Page:
-        """Newest first."""
-        rows = await self._db.rows(self._db.q.audit.page, {"limit": limit, "offset": offset})
+    async def page(self, limit: int, offset: int, order: Order = ()) -> Page:
+        """Newest first, or in this order."""
+        rows = await self._db.rows(ordered(self._db.q.audit.page, SORTS, order), {"limit": limit, "offset": offset})
         total = await self._db.row(self._db.q.audit.total)
         return Page(rows, total["total"] if total else 0)
 

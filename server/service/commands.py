@@ -46,12 +46,14 @@ from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.holding import NONE, WAITS, Holding
 from server.service.kinds import Kinds
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
+from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
 log = logging.getLogger("server.commands")
 
 MAX_NODES = 5_000
+SORTS = {name: f"c.{name}" for name in ("queued_at", "started_at", "finished_at", "state", "kind")}
 UNFINISHED = 50
 MAX_TASK_BYTES = 2 * 1024 * 1024
 """Of one signed request: the agent takes no larger one."""
@@ -84,6 +86,7 @@ class Commands:
         content: Any,
         name: str,
         now: int,
+        confirm: Sequence[str] = (),
         along: Along[Submitted] | None = None,
         *,
         wait_s: int = 0,
@@ -93,7 +96,7 @@ class Commands:
         With `wait_s` each command waits for a maintenance window of its node, so many seconds at most (holding.py).
 
         Raises BadInput (no or too many nodes; a kind or content that one of them does not take), NodeUnknown, Conflict
-        (retired or quarantined node). Nothing is queued then.
+        (retired or quarantined node; `confirm` lacks the name of a protected group, see protection.py). Nothing is queued then.
         """
         wanted = list(dict.fromkeys(node_ids))
         if not 1 <= len(wanted) <= MAX_NODES:
@@ -108,6 +111,7 @@ class Commands:
         async def work(session: Session) -> Submitted:
             commands: dict[str, str] = {}
             await self.check_nodes(session, wanted)
+            guards = await confirmed(session, self._db.q, wanted, confirm)
             prepared = await self._files.prepare(session, caller, fit.schema, fit.content, wanted, now)
             # The values of its secret fields are only in the locked commands, and there until they have ended (S5).
             shown = readable(prepared[wanted[0]].content if len(wanted) == 1 else fit.content, fit.secret)
@@ -127,7 +131,7 @@ class Commands:
                 rows.append(row)
                 await self._files.link(session, prepared[node_id], row["id"], node_id)
             await session.execute_many(self._q.insert, rows)
-            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown)}
+            detail = {"nodes": wanted[:AUDIT_NODES], "count": len(wanted), "kind": kind, "content": excerpt(shown), **guards}
             detail |= {"wait_for_window": wait_s} if wait_s else {}
             await self._audit.record(session, caller, "command.run", f"task {task_id}", detail, now)
             return Submitted(task_id, commands)
@@ -172,12 +176,12 @@ class Commands:
             raise NotFound(f"there is no command {command_id[:40]!r}")
         return row
 
-    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int) -> Page:
+    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int, order: Order = ()) -> Page:
         """Executions of tasks and orders for daemons, newest first."""
         if state and state not in COMMAND:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
         params = {"node_id": node_id, "task_id": task_id, "state": state}
-        rows = await self._db.rows(self._q.page, {**params, "limit": limit, "offset": offset})
+        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {**params, "limit": limit, "offset": offset})
         total = await self._db.row(self._q.total, params)
         return Page(rows, total["total"] if total else 0)
 

@@ -17,7 +17,7 @@ from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.service.audit import Audit
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 
 log = logging.getLogger("server.files")
 
@@ -29,6 +29,7 @@ MAX_PUT = 1024 * 1024
 MAX_NAME = 190
 _ROWS = 4
 _SWEEP = 64
+SORTS = {name: f"f.{name}" for name in ("name", "size", "state", "created_at", "used_at")}
 
 
 class Files:
@@ -90,9 +91,9 @@ class Files:
             raise _unknown(file_id)
         return row
 
-    async def page(self, limit: int, offset: int) -> Page:
+    async def page(self, limit: int, offset: int, order: Order = ()) -> Page:
         """Newest first, with the names of who made them or sent them, and the number of commands that use them."""
-        rows = await self._db.rows(self._q.page, {"limit": limit, "offset": offset})
+        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {"limit": limit, "offset": offset})
         total = await self._db.row(self._q.total)
         return Page(rows, total["total"] if total else 0)
 

@@ -18,6 +18,7 @@ from server.ids import new_id
 from server.selector.values import fold
 from server.service.audit import Audit
 from server.service.outcomes import AUDIT_NODES, Outcome, known_nodes
+from server.service.protection import Guarded, confirmed, guarding
 from server.service.selections import names_of
 
 KINDS = ("business", "region", "environment")
@@ -135,35 +136,45 @@ class Groups:
 
         await self._db.transaction(work)
 
-    async def put(self, caller: Caller, group_id: str, node_ids: Sequence[str], now: int) -> list[Outcome]:
-        """Nodes into a group, out of another of the same kind; what became of each. Raises NotFound, BadInput."""
+    async def put(self, caller: Caller, group_id: str, node_ids: Sequence[str], now: int, confirm: Sequence[str] = ()) -> list[Outcome]:
+        """Nodes into a group, out of another of the same kind; what became of each.
+
+        Raises NotFound, BadInput; Conflict where `confirm` lacks the name of a protected group that holds any of them (protection.py).
+        """
 
         async def work(session: Session) -> list[Outcome]:
             group, _ = await self._one(session, group_id)
             done = await known_nodes(session, self._db, node_ids)
+            guards = await confirmed(session, self._db.q, node_ids, confirm)
             for one in done:
                 if one.ok:
                     await session.execute(self._q.leave, {"node_id": one.id, "kind": group["kind"]})
                     await session.execute(self._q.join_group, {"node_id": one.id, "kind": group["kind"], "group_id": group_id})
-            await self._note(session, caller, "group.put", f"group {group_id}", {"name": group["name"], "kind": group["kind"]}, done, now)
+            detail = {"name": group["name"], "kind": group["kind"], **guards}
+            await self._note(session, caller, "group.put", f"group {group_id}", detail, done, now)
             return done
 
         return await self._db.transaction(work)
 
-    async def take_out(self, caller: Caller, kind: str, node_ids: Sequence[str], now: int) -> list[Outcome]:
-        """Nodes out of whichever group of this kind they are in."""
+    async def take_out(self, caller: Caller, kind: str, node_ids: Sequence[str], now: int, confirm: Sequence[str] = ()) -> list[Outcome]:
+        """Nodes out of whichever group of this kind they are in. Raises as `put`."""
         if kind not in KINDS:
             raise BadInput(f"kind: {kind[:20]!r} is unknown; use one of {', '.join(KINDS)}", field="kind")
 
         async def work(session: Session) -> list[Outcome]:
             done = await known_nodes(session, self._db, node_ids)
+            guards = await confirmed(session, self._db.q, node_ids, confirm)
             for one in done:
                 if one.ok:
                     await session.execute(self._q.leave, {"node_id": one.id, "kind": kind})
-            await self._note(session, caller, "group.leave", f"groups {kind}", {"kind": kind}, done, now)
+            await self._note(session, caller, "group.leave", f"groups {kind}", {"kind": kind, **guards}, done, now)
             return done
 
         return await self._db.transaction(work)
+
+    async def guarding(self, node_ids: Sequence[str]) -> list[Guarded]:
+        """The protected groups that hold any of these nodes: whose names must be typed before anything is done to them."""
+        return await guarding(self._db.rows, self._db.q, node_ids)
 
     async def of_nodes(self, node_ids: Sequence[str]) -> dict[str, list[Row]]:
         """Node id → the groups that it is in itself: `id`, `kind`, `name`, `protected`."""

@@ -120,6 +120,11 @@ class Holding:
         change |= {"expires_at": expires, "deadline_at": expires + needs, "now": now}
         return await session.execute(self._q.release, change) == 1
 
+    async def waiting_for(self, window_id: str) -> int:
+        """How many commands wait for this window."""
+        row = await self._db.row(self._q.waiting_for, {"window_id": window_id})
+        return int(row["total"]) if row else 0
+
     async def told(self, row: Row, now: int) -> dict[str, Any] | None:
         """What a command's page says of its window; None where it never waited for one."""
         if row["waits"] == NONE:

@@ -17,6 +17,7 @@ from server.service.audit import Audit
 from server.service.groups import check_version
 from server.service.node_index import NodeIndex
 from server.service.outcomes import AUDIT_NODES, Outcome, known_nodes
+from server.service.protection import confirmed
 from server.service.selections import FIELD_TYPES, choices_of
 
 MAX_TAGS = 64
@@ -34,8 +35,19 @@ class NodeEdits:
 
     # -- tags -------------------------------------------------------------------------------------------------------
 
-    async def tag(self, caller: Caller, node_ids: Sequence[str], add: Mapping[str, str], remove: Sequence[str], now: int) -> list[Outcome]:
-        """Set the tags `add` and remove those named in `remove`; what became of each node. Raises BadInput."""
+    async def tag(
+        self,
+        caller: Caller,
+        node_ids: Sequence[str],
+        add: Mapping[str, str],
+        remove: Sequence[str],
+        now: int,
+        confirm: Sequence[str] = (),
+    ) -> list[Outcome]:
+        """Set the tags `add` and remove those named in `remove`; what became of each node.
+
+        Raises BadInput; Conflict where `confirm` lacks the name of a protected group that holds any of them (protection.py).
+        """
         check_tags(add)
         if not add and not remove:
             raise BadInput("add: name a tag to add, or one to remove", field="add")
@@ -44,11 +56,12 @@ class NodeEdits:
 
         async def work(session: Session) -> list[Outcome]:
             done = await known_nodes(session, self._db, node_ids)
+            guards = await confirmed(session, self._db.q, node_ids, confirm)
             rows = {row["id"]: row for row in await session.rows(self._q.tags_of, {"ids": [one.id for one in done if one.ok]})}
             done = [await self._tag_one(session, one, rows[one.id], add, remove, now) if one.ok else one for one in done]
             changed = [one.id for one in done if one.ok]
             if changed:
-                detail = {"add": dict(add), "remove": list(remove), "nodes": changed[:AUDIT_NODES], "count": len(changed)}
+                detail = {"add": dict(add), "remove": list(remove), "nodes": changed[:AUDIT_NODES], "count": len(changed), **guards}
                 await self._audit.record(session, caller, "node.tag", f"node {changed[0]}" if len(changed) == 1 else "nodes", detail, now)
             return done
 
@@ -108,6 +121,13 @@ class NodeEdits:
     async def fields(self) -> list[Row]:
         """By name: `name`, `title`, `type`, `choices`, `version`, `updated_at`, `updated_by`."""
         return [{**row, "choices": choices_of(row)} for row in await self._db.rows(self._db.q.organising.fields)]
+
+    async def field(self, name: str) -> Row:
+        """One of them. Raises NotFound."""
+        row = await self._db.row(self._q.field, {"name": name})
+        if row is None:
+            raise NotFound(f"there is no field {name[:64]!r}")
+        return {**row, "choices": choices_of(row)}
 
     async def define(
         self, caller: Caller, name: str, title: str, kind: str, choices: Sequence[str], now: int, along: Along[int] | None = None
@@ -169,13 +189,19 @@ class NodeEdits:
 
         await self._db.transaction(work)
 
-    async def fill(self, caller: Caller, node_ids: Sequence[str], name: str, value: str, now: int) -> list[Outcome]:
-        """Set a field on each node, or clear it with an empty value. Raises NotFound, BadInput (a value it cannot have)."""
+    async def fill(
+        self, caller: Caller, node_ids: Sequence[str], name: str, value: str, now: int, confirm: Sequence[str] = ()
+    ) -> list[Outcome]:
+        """Set a field on each node, or clear it with an empty value.
+
+        Raises NotFound, BadInput (a value it cannot have), Conflict (as `tag`).
+        """
 
         async def work(session: Session) -> list[Outcome]:
             row = await self._field(session, name)
             text, number = value_of(row, value)
             done = await known_nodes(session, self._db, node_ids)
+            guards = await confirmed(session, self._db.q, node_ids, confirm)
             for one in done:
                 if one.ok:
                     await session.execute(self._q.clear_field, {"node_id": one.id, "field": name})
@@ -185,6 +211,7 @@ class NodeEdits:
             changed = [one.id for one in done if one.ok]
             if changed:
                 detail: dict[str, Any] = {"field": name, "value": text, "nodes": changed[:AUDIT_NODES], "count": len(changed)}
+                detail |= guards
                 await self._audit.record(session, caller, "node.field", f"node {changed[0]}" if len(changed) == 1 else "nodes", detail, now)
             return done
 

@@ -17,9 +17,11 @@ from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
 from server.service.node_index import NodeIndex
-from server.service.page import Page
+from server.service.page import Order, Page, ordered
 from server.wakeups import Wakeups, node
 
+SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
+SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
 CONFIGURATIONS = 50
@@ -36,14 +38,14 @@ class Nodes:
     def __init__(self, db: Db, audit: Audit, wakeups: Wakeups, index: NodeIndex) -> None:
         self._db, self._q, self._audit, self._wakeups, self._index = db, db.q.nodes, audit, wakeups, index
 
-    async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None) -> Page:
+    async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None, order: Order = ()) -> Page:
         """Nodes by name. `q` is looked for in name, address and tags, `selected` is a selector's condition (selections.py);
         retired ones only when asked for by state or selector."""
         if state and state not in NODE:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
         text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
         params = {"state": state, "pattern": f"%{text}%" if text else "", "selected": int(selected is not None)}
-        page, count = self._q.page, self._q.total
+        page, count = ordered(self._q.page, SORTS, order), self._q.total
         if selected:
             page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
         rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})

@@ -35,16 +35,16 @@ class Once:
         self._db, self._q, self._seals = db, db.q.answers, seals
 
     async def do(
-        self, caller: Caller, key: str, request: bytes, kind: type[T], now: int, work: Callable[[Along[T] | None], Awaitable[T]]
+        self, caller: Caller, key: str | None, request: bytes, kind: type[T], now: int, work: Callable[[Along[T] | None], Awaitable[T]]
     ) -> tuple[T, bool]:
         """What `work` returns, or returned when it was done under this key before; and whether it was before.
 
         `work` hands what it is given to the transaction that makes the thing, which returns the same as `work`. `request` is
-        what was asked for. Without a key it is just done. Raises BadInput, OtherRequest (the key stands for something else).
+        what was asked for. Without a key (None) it is just done. Raises BadInput, OtherRequest (the key stands for something else).
         """
-        if not key:
+        if key is None:
             return await work(None), False
-        if len(key) > MOST_CHARACTERS or not key.isprintable():
+        if not 1 <= len(key) <= MOST_CHARACTERS or not key.isprintable():
             raise BadInput(f"Idempotency-Key: 1 to {MOST_CHARACTERS} characters", field="Idempotency-Key")
         name = hashlib.sha256(f"{caller.id}\n{key}".encode()).hexdigest()
         wanted = hashlib.sha256(request).hexdigest()

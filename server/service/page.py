@@ -1,10 +1,16 @@
-"""One page of a list."""
+"""One page of a list, and the orders in which a list can be had."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.db import Row
+from server.errors import BadInput
+from server.queries import Query
+
+Order = Sequence[tuple[str, bool]]
+"""Fields to sort by, the first one first, and whether descending."""
 
 
 @dataclass(frozen=True)
@@ -13,3 +19,10 @@ class Page:
 
     rows: list[Row]
     total: int
+
+
+def ordered(query: Query, sorts: Mapping[str, str], order: Order) -> Query:
+    """`query` in this order; `sorts`: field → column, the list of what is allowed. Raises BadInput naming them."""
+    if unknown := next((name for name, _ in order if name not in sorts), ""):
+        raise BadInput(f"sort: {unknown[:40]!r} is unknown; use {', '.join(sorts)}", field="sort")
+    return query.ordered([f"{sorts[name]} DESC" if down else sorts[name] for name, down in order])

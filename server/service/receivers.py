@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.outbound import signing
@@ -97,7 +97,9 @@ class Receivers:
                 found.append({**row, "why": "stuck"})
         return found
 
-    async def make(self, caller: Caller, kind: str, wanted: Change, now: int) -> tuple[str, str]:
+    async def make(
+        self, caller: Caller, kind: str, wanted: Change, now: int, along: Along[tuple[str, str]] | None = None
+    ) -> tuple[str, str]:
         """A new receiver: its id, and the secret that was made for a webhook, shown this once. Raises BadInput, BadSelector, Conflict."""
         if kind not in KINDS:
             raise BadInput(f"kind: {kind[:20]!r} is unknown; use one of {', '.join(KINDS)}", field="kind")
@@ -110,7 +112,7 @@ class Receivers:
         secrets = row.pop("opened")
         row |= {"id": receiver_id, "kind": kind, "secrets": self._locked(receiver_id, secrets), "now": now, "who": caller.name}
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> tuple[str, str]:
             known = await session.rows(self._q.names)
             if len(known) >= MOST:
                 raise Conflict(f"there are {MOST} receivers already; delete some")
@@ -119,9 +121,9 @@ class Receivers:
             await session.execute(self._q.insert_health, {"id": receiver_id})
             detail = {"name": row["name"], "kind": kind, **json.loads(row["settings"]), "secrets": sorted(secrets)}
             await self._audit.record(session, caller, "receiver.make", f"receiver {receiver_id}", detail, now)
+            return receiver_id, made
 
-        await self._db.transaction(work)
-        return receiver_id, made
+        return await self._db.transaction(work, along)
 
     async def change(self, caller: Caller, receiver_id: str, version: int, wanted: Change, now: int) -> int:
         """The new version. What waits is tried at once; switched off, it fails. Raises BadInput, BadSelector, NotFound, Conflict."""

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.service.audit import Audit
@@ -55,19 +55,19 @@ class Windows(Coverage):
             raise NotFound(f"there is no maintenance window {window_id[:40]!r}")
         return window_of(row)
 
-    async def make(self, caller: Caller, wanted: Wanted, now: int) -> str:
+    async def make(self, caller: Caller, wanted: Wanted, now: int, along: Along[str] | None = None) -> str:
         """A new window; its id. Raises BadInput naming the field, BadSelector, Conflict (too many)."""
         window_id = new_id(now)
         made = await self.draft(window_id, caller.name, wanted, now)
         if len(await self.every()) >= MAX_WINDOWS:
             raise Conflict(f"there are {MAX_WINDOWS} maintenance windows already; delete some")
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             await session.execute(self._q.insert, _row(made) | {"who": caller.name, "now": now})
             await self._audit.record(session, caller, "window.make", f"window {window_id}", _told(made), now)
+            return window_id
 
-        await self._db.transaction(work)
-        return window_id
+        return await self._db.transaction(work, along)
 
     async def draft(self, window_id: str, who: str, wanted: Wanted, now: int) -> Window:
         """A new window as it would be. Raises as `make`."""
@@ -81,6 +81,10 @@ class Windows(Coverage):
     async def calendar(self, since: int, until: int, now: int) -> list[Opened]:
         """Every opening of an enabled window in [since, until) UTC ms, the earliest first."""
         return await calendar(self, await self.every(), since, until, now)
+
+    async def calendar_of(self, window: Window, now: int, until: int) -> list[Opened]:
+        """The openings of one window that have not ended."""
+        return await calendar(self, [window], now, until, now)
 
     async def change(self, caller: Caller, window_id: str, version: int, wanted: Wanted, now: int) -> int:
         """The new version. Commands that wait for it are let out by it no more until it was looked at again (holding.py).

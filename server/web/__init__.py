@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
@@ -14,6 +17,7 @@ from server.services import Services
 from server.web import (
     account,
     audit,
+    bulk,
     commands,
     configuration,
     deliveries,
@@ -28,17 +32,20 @@ from server.web import (
     overview,
     quarantine,
     receivers,
+    reference,
     run,
     sign_in,
+    targets,
     waiting,
+    windows,
 )
 from server.web.packed import PackedFiles
 from server.web.render import Pages
 from server.web.session import check_origin, secret_of
 
 
-def routes(services: Services) -> list[BaseRoute]:
-    """All pages and static files. They must come last: the final route answers 404 to everything else."""
+def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[BaseRoute]:
+    """All pages and static files; `document` is the API's description. They come last: the final route answers 404 to all else."""
     pages = Pages(services.clock)
 
     async def identify(request: Request) -> Caller:
@@ -57,11 +64,13 @@ def routes(services: Services) -> list[BaseRoute]:
         overview,
         account,
         nodes,
+        targets,
         groups,
         edits,
         waiting,
         node,
         quarantine,
+        bulk,
         configuration,
         orders,
         run,
@@ -71,8 +80,10 @@ def routes(services: Services) -> list[BaseRoute]:
         audit,
         receivers,
         deliveries,
+        windows,
     )
     found: list[BaseRoute] = [Mount("/static", PackedFiles(resource("static")))]
     for noun in nouns:
         found += noun.routes(door, pages, services)
+    found += reference.routes(door, pages, document)
     return [*found, *errors.fallback(door, pages)]

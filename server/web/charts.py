@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """`data` is JSON for static/app.js: `{"t": [seconds], "y": [[values] …]}`. `unit` as `formats.figure` takes it.
+    """`data` is JSON for static/js: `{"t": [seconds], "y": [[values] …]}`. `unit` as `formats.figure` takes it.
 
     `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation.
     """

@@ -1,92 +1,26 @@
-"""Changing what people write on nodes: many at once after a look at which they are, one node, and the custom fields."""
+"""Changing what people write on one node, and the custom fields. Of many at once: bulk.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from server.auth import NODE_EDIT, NODE_READ, Caller
-from server.db import Row
 from server.door import Door
-from server.errors import BadInput, OpsError
+from server.errors import BadInput, Conflict, OpsError
 from server.service.groups import KINDS
-from server.service.outcomes import MOST_NODES, Outcome
+from server.service.outcomes import Outcome
 from server.service.selections import FIELD_TYPES
 from server.services import Services
-from server.web import session
+from server.web import session, targets
 from server.web.render import Pages
 from server.web.session import Form
 
-SHOWN = 50
-
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
-    async def chosen(request: Request) -> list[Row]:
-        """The nodes that the address means: some by id, or all that match its filter."""
-        query = request.query_params
-        if not query.get("match"):
-            ids = set(query.getlist("node"))
-            found = await services.nodes.page(q="", state="", limit=MOST_NODES, offset=0)
-            retired = await services.nodes.page(q="", state="retired", limit=MOST_NODES, offset=0)
-            return [row for row in [*found.rows, *retired.rows] if row["id"] in ids]
-        read = await services.selections.read(query["select"]) if query.get("select") else None
-        filter_ = {"q": query.get("q", ""), "state": query.get("state", "")}
-        return (await services.nodes.page(**filter_, limit=MOST_NODES, offset=0, selected=read.condition if read else None)).rows
-
-    async def show(request: Request, caller: Caller) -> Response:
-        return await page(request, await chosen(request), Form({}), None, [])
-
-    async def page(request: Request, rows: Sequence[Row], draft: Form, problem: OpsError | None, done: Sequence[Outcome]) -> Response:
-        groups = await services.groups.tree()
-        protected = {group["id"] for group in groups if group["protected"]}
-        of_nodes = await services.groups.of_nodes([row["id"] for row in rows]) if rows else {}
-        values: dict[str, Any] = {
-            "rows": rows,
-            "first": rows[:SHOWN],
-            "draft": {name: draft.get(name) for name in ("action", "tags", "names", "group", "kind", "field", "value", "confirm")},
-            "groups": groups,
-            "kinds": KINDS,
-            "fields": await services.edits.fields(),
-            "protected": sorted({one["name"] for found in of_nodes.values() for one in found if one["id"] in protected}),
-            "problem": problem,
-            "at": problem.field if problem else "",
-            "failed": [one for one in done if not one.ok],
-            "changed": sum(one.ok for one in done) if done else None,
-        }
-        return pages.render(request, "bulk", values, status=problem.status if problem else 200)
-
-    async def send(request: Request, caller: Caller) -> Response:
-        form = await session.form_of(request)
-        ids = form.all("node")
-        try:
-            done = await do(caller, form, ids)
-        except BadInput as problem:
-            return await page(request, await by_ids(ids), form, problem, [])
-        return await page(request, await by_ids(ids), Form({}), None, done)
-
-    async def by_ids(ids: Sequence[str]) -> list[Row]:
-        wanted = set(ids)
-        rows = (await services.nodes.page(q="", state="", limit=MOST_NODES, offset=0)).rows
-        return [row for row in rows if row["id"] in wanted]
-
-    async def do(caller: Caller, form: Form, ids: Sequence[str]) -> list[Outcome]:
-        now, action = services.clock(), form.get("action")
-        if action == "tag":
-            return await services.edits.tag(caller, ids, tags_of(form.get("tags"), "tags"), [], now)
-        if action == "untag":
-            return await services.edits.tag(caller, ids, {}, form.get("names").replace(",", " ").split(), now)
-        if action == "group":
-            return await services.groups.put(caller, form.get("group"), ids, now)
-        if action == "ungroup":
-            return await services.groups.take_out(caller, form.get("kind"), ids, now)
-        if action == "field":
-            return await services.edits.fill(caller, ids, form.get("field"), form.get("value"), now)
-        raise BadInput(f"action: {action[:20]!r} is unknown", field="action")
-
     async def edit(request: Request, caller: Caller) -> Response:
         return await one(request, request.path_params["id"], None, None)
 
@@ -104,33 +38,43 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "kinds": KINDS,
             "held": {kind: draft.get(f"group-{kind}") if draft else held.get(kind, "") for kind in KINDS},
             "fields": [row | {"value": draft.get(f"field-{row['name']}") if draft else present.get(row["name"], "")} for row in fields],
+            "guards": targets.confirming(await services.groups.guarding([node_id]), draft.all("confirm") if draft else []),
             "problem": problem,
             "at": problem.field if problem else "",
         }
         return pages.render(request, "node_edit", values, status=problem.status if problem else 200)
 
+    async def newly_chosen(form: Form, node_id: str) -> list[str]:
+        """The names of groups that the node is put into by this very form: who chose one here means it."""
+        held = {row["id"] for row in (await services.groups.of_nodes([node_id])).get(node_id, [])}
+        wanted = {form.get(f"group-{kind}") for kind in KINDS} - held
+        return [row["name"] for row in await services.groups.tree() if row["id"] in wanted]
+
     async def save(request: Request, caller: Caller) -> Response:
         form, node_id, now = await session.form_of(request), request.path_params["id"], services.clock()
+        names = [*form.all("confirm"), *await newly_chosen(form, node_id)]
         await services.nodes.get(node_id)
         try:
             new, old = tags_of(form.get("tags"), "tags"), tags_of(form.get("before"), "tags")
             add = {name: value for name, value in new.items() if old.get(name) != value}
             gone = [name for name in old if name not in new]
             if add or gone:
-                _all_well(await services.edits.tag(caller, [node_id], add, gone, now))
+                _all_well(await services.edits.tag(caller, [node_id], add, gone, now, names))
             held = {row["kind"]: row["id"] for row in (await services.groups.of_nodes([node_id])).get(node_id, [])}
             for kind in KINDS:
                 wanted = form.get(f"group-{kind}")
                 if wanted and wanted != held.get(kind):
-                    _all_well(await services.groups.put(caller, wanted, [node_id], now))
+                    _all_well(await services.groups.put(caller, wanted, [node_id], now, names))
                 elif not wanted and kind in held:
-                    _all_well(await services.groups.take_out(caller, kind, [node_id], now))
+                    _all_well(await services.groups.take_out(caller, kind, [node_id], now, names))
             present = (await services.edits.values_of([node_id])).get(node_id, {})
             for row in await services.edits.fields():
                 value = form.get(f"field-{row['name']}").strip()
                 if value != present.get(row["name"], ""):
                     try:
-                        await services.edits.fill(caller, [node_id], row["name"], value, now)
+                        await services.edits.fill(caller, [node_id], row["name"], value, now, names)
+                    except Conflict:
+                        raise
                     except BadInput as wrong:
                         raise BadInput(wrong.message, field=f"field-{row['name']}") from wrong
         except BadInput as problem:
@@ -180,8 +124,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return RedirectResponse("/fields?notice=saved", 303)
 
     return [
-        door.route("/bulk", show, NODE_EDIT),
-        door.route("/bulk", send, NODE_EDIT, ["POST"]),
         door.route("/nodes/{id}/edit", edit, NODE_EDIT),
         door.route("/nodes/{id}/edit", save, NODE_EDIT, ["POST"]),
         door.route("/nodes/{id}/notes", note, NODE_EDIT, ["POST"]),

@@ -1,4 +1,4 @@
-"""The store of files: list, put in (by static/app.js, chunk by chunk), download, delete."""
+"""The store of files: list, put in (by static/js, chunk by chunk), download, delete."""
 
 from __future__ import annotations
 

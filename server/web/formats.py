@@ -92,14 +92,14 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
 
     @pass_context
     def ago(context: Context, ms: int | None) -> str | Markup:
-        """`5 min ago`, kept up to date by static/app.js, with the moment itself on hover."""
+        """`5 min ago`, kept up to date by static/js, with the moment itself on hover."""
         if not ms:
             return NOTHING
         text = relative(ms, context["now"])
         return _time(ms, "ago", text)
 
     def stamp(ms: int | None) -> str | Markup:
-        """The moment; static/app.js turns it into the reader's own time zone."""
+        """The moment; static/js turns it into the reader's own time zone."""
         if not ms:
             return NOTHING
         return _time(ms, "at", clock(ms))

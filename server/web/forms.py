@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from host.wire.schema import Field, Schema
@@ -33,7 +33,8 @@ _LOST = "sealed: what was entered in secret fields is too old or was changed; en
 
 @dataclass(frozen=True)
 class Draft:
-    """The form as it was typed. `kept`: `KIND FIELD` → text of a secret field. `empty`: fields whose values of the last time are gone."""
+    """The form as it was typed. `kept`: `KIND FIELD` → text of a secret field. `empty`: fields whose values of the last time are gone.
+    `nodes` are named one by one; `select` means others beside them, until `frozen` holds the ids of all."""
 
     nodes: list[str] = field(default_factory=list)
     name: str = ""
@@ -42,6 +43,8 @@ class Draft:
     kept: dict[str, str] = field(default_factory=dict)
     dry: bool = False
     empty: list[str] = field(default_factory=list)
+    select: str = ""
+    frozen: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def content_of(schema: Schema, draft: Draft) -> dict[str, Any]:
 
 
 def only_of(schema: Schema, name: str) -> str:
-    """The rule of a field for static/app.js: JSON, or nothing where there is none."""
+    """The rule of a field for static/js: JSON, or nothing where there is none."""
     found = next((one for one in schema.fields if one.name == name), None)
     return json.dumps({other: [_word(value) for value in values] for other, values in found.only.items()}) if found and found.only else ""
 
@@ -237,12 +240,12 @@ def _not_json(name: str) -> None:
 def hide(schema: Schema | None, draft: Draft, dropped: Sequence[str]) -> Draft:
     """The draft with what was typed into secret fields of this kind moved to where it is kept; without a schema nothing of it is shown."""
     if schema is None:
-        return Draft(draft.nodes, draft.name, draft.kind, {}, draft.kept, draft.dry)
+        return replace(draft, typed={}, empty=[])
     secret = [one.name for one in schema.fields if one.secret]
     kept = {place: text for place, text in draft.kept.items() if place not in {f"{schema.kind} {name}" for name in dropped}}
     kept |= {f"{schema.kind} {name}": draft.typed[name] for name in secret if draft.typed.get(name)}
     typed = {name: text for name, text in draft.typed.items() if name not in secret}
-    return Draft(draft.nodes, draft.name, draft.kind, typed, kept, draft.dry)
+    return replace(draft, typed=typed, kept=kept, empty=[])
 
 
 def seal(seals: Seals, draft: Draft, owner: str, now: int) -> str:

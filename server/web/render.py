@@ -29,6 +29,7 @@ NAVIGATION = (
     ("/nodes", "nodes", words.N_("Nodes"), auth.NODE_READ),
     ("/run", "run", words.N_("Run"), auth.COMMAND_RUN),
     ("/commands", "commands", words.N_("Commands"), auth.COMMAND_READ),
+    ("/windows", "calendar", words.N_("Windows"), auth.NODE_READ),
     ("/log", "log", words.N_("Log"), auth.NODE_READ),
     ("/files", "box", words.N_("Files"), auth.FILE_READ),
     ("/enrol", "enrol", words.N_("Enrol hosts"), auth.NODE_ENROL),
@@ -105,7 +106,7 @@ def _environment(language: Language, version: str) -> Environment:
 
 
 def _script_words(language: Language) -> dict[str, str]:
-    """What static/app.js has to say."""
+    """What static/js has to say."""
     _ = language.gettext
     return {
         "now": _("just now"),

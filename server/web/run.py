@@ -17,14 +17,15 @@ from host.wire.tasks import KINDS, Script
 from server.auth import COMMAND_RUN, FILE_READ, Caller
 from server.db import Along, Row
 from server.door import Door
-from server.errors import BadInput, OpsError
+from server.errors import BadInput, Conflict, OpsError
 from server.ids import new_id
 from server.service.commands import MAX_NODES, Submitted
 from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
+from server.service.selections import TAKES_COMMANDS
 from server.services import Services
-from server.web import contents, forms, session
+from server.web import contents, forms, session, targets
 from server.web.forms import Draft
 from server.web.render import Pages, address
 from server.web.session import Form
@@ -57,8 +58,14 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             schema = (await schemas([command["node_id"]], command["kind"])).get(command["kind"])
             draft = again(command, schema, draft.nodes or [command["node_id"]])
         elif query.get("match"):
-            found = await services.nodes.page(q=query.get("q", ""), state=query.get("state", ""), limit=MAX_NODES, offset=0)
-            draft = replace(draft, nodes=[row["id"] for row in found.rows])
+            # What was searched for by text has no selector: the nodes are named one by one.
+            read = await services.selections.read(query["select"]) if query.get("select") else None
+            text, state = query.get("q", ""), query.get("state", "")
+            selected = read.condition if read else None
+            found = await services.nodes.page(q=text, state=state, limit=MAX_NODES, offset=0, selected=selected)
+            draft = replace(draft, nodes=[row["id"] for row in found.rows if row["state"] in TAKES_COMMANDS])
+        else:
+            draft = replace(draft, select=targets.text_of(query.get("select", "")))
         return await show(request, caller, draft, None)
 
     async def show(request: Request, caller: Caller, draft: Draft, problem: OpsError | None) -> Response:
@@ -66,7 +73,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         chosen = set(draft.nodes)
         # Those that are chosen stand first, so that they are seen without a search.
         nodes.sort(key=lambda row: (row["id"] not in chosen, row["state"] != ONLINE, row["name"]))
-        kinds = await schemas(draft.nodes, draft.kind)
+        meant = await targets.meant(services, draft.select, pages.language(request).code)
+        kinds = await schemas([*draft.nodes, *meant.ids], draft.kind)
         schema = kinds.get(draft.kind) or kinds.get(Script.KIND) or BUILTIN[Script.KIND]
         own, limits, timeout = forms.rows(schema, draft, pages.language(request).gettext)
         fields = {one.name for one in schema.fields}
@@ -86,11 +94,13 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
             "stored": [row for row in stored if row["state"] == READY],
             "chosen": chosen,
+            "meant": meant,
+            "offers": await targets.offers(services),
             "offered": nodes[: max(OFFERED, len(chosen))],
             "total": len(nodes),
             "problem": problem,
             "field": problem.field if problem else "",
-            "at_a_field": problem is not None and problem.field in (fields - {forms.DRY_RUN} | {"nodes", "type"}),
+            "at_a_field": problem is not None and problem.field in (fields - {forms.DRY_RUN} | {"nodes", "type", "select"}),
         }
         return pages.render(request, "run", values, status=problem.status if problem else 200)
 
@@ -110,12 +120,17 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 raise BadInput(f"type: {draft.kind[:40]!r} is unknown; choose another kind", field="type")
             draft = replace(draft, dry=forms.can_try(schema) and step in ("try", "dry"))
             content = forms.content_of(schema, draft)
-            if not draft.nodes:
-                raise BadInput("choose at least one node", field="nodes")
-            fit = await services.kinds.fitting(draft.nodes, draft.kind, content)
+            draft = await freeze(draft)
+            fit = await services.kinds.fitting(draft.frozen, draft.kind, content)
             if step not in ("go", "dry"):
-                return await preview(request, caller, draft, fit)
-            done = await run_once(request, caller, fields, draft, content)
+                return await preview(request, caller, draft, fit, [], None)
+            names = fields.all("confirm")
+            try:
+                done = await run_once(request, caller, fields, draft, content, names)
+            except Conflict as refused:
+                if refused.field != "confirm":
+                    raise
+                return await preview(request, caller, draft, fit, names, refused)
         except BadInput as found:
             problem = _at_place(found)
             return await show(request, caller, forms.hide(schema, draft, [problem.field]), problem)
@@ -123,22 +138,33 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             return RedirectResponse(f"/commands/{next(iter(done.commands.values()))}", 303)
         return RedirectResponse(address("/commands", task=done.task_id), 303)
 
-    async def run_once(request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any]) -> Submitted:
+    async def run_once(
+        request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any], names: list[str]
+    ) -> Submitted:
         """A second click on the button, or a page that is sent again, leads to what the first one made."""
-        now, key = services.clock(), fields.get("once")
-        key = f"page {fields.get('step')} {key}" if key else ""
+        now, given = services.clock(), fields.get("once")
+        key = f"page {fields.get('step')} {given}" if given else None
 
         def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
-            return services.commands.run(caller, draft.nodes, draft.kind, content, draft.name, now, along)
+            return services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, now, names, along)
 
         return (await services.once.do(caller, key, await request.body(), Submitted, now, run))[0]
 
-    async def preview(request: Request, caller: Caller, draft: Draft, fit: Fitting) -> Response:
-        chosen = set(draft.nodes)
+    async def freeze(draft: Draft) -> Draft:
+        """With the ids of all that are meant: what matches the selector later is not among them. Raises BadInput."""
+        if draft.frozen:
+            return draft
+        meant = await services.selections.nodes_of(draft.select) if draft.select else []
+        if not draft.nodes and not meant:
+            raise BadInput("choose at least one node", field="nodes")
+        return replace(draft, frozen=list(dict.fromkeys([*draft.nodes, *meant])))
+
+    async def preview(request: Request, caller: Caller, draft: Draft, fit: Fitting, typed: list[str], problem: OpsError | None) -> Response:
+        chosen = set(draft.frozen)
         nodes = [row for row in await all_nodes() if row["id"] in chosen]
         if len(nodes) < len(chosen):
             known = {row["id"] for row in nodes}
-            raise BadInput(f"there is no node {next(i for i in draft.nodes if i not in known)[:40]!r}", field="nodes")
+            raise BadInput(f"there is no node {next(i for i in draft.frozen if i not in known)[:40]!r}", field="nodes")
         shown = readable(fit.content, fit.secret)
         gettext = pages.language(request).gettext
         facts = contents.facts(draft.kind, shown, fit.secret, fit.schema, gettext)
@@ -155,8 +181,12 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "offline": [row for row in nodes if row["state"] in (OFFLINE, UNKNOWN)],
             "blocked": [row for row in nodes if row["state"] == QUARANTINED],
             "ttl": services.config.command_ttl,
+            "meaning": (await services.selections.read(draft.select)).explained(pages.language(request).code) if draft.select else "",
+            "guards": targets.confirming(await services.groups.guarding(draft.frozen), typed),
+            "problem": problem,
+            "field": problem.field if problem else "",
         }
-        return pages.render(request, "run_preview", values)
+        return pages.render(request, "run_preview", values, status=problem.status if problem else 200)
 
     return [door.route("/run", form, COMMAND_RUN), door.route("/run", send, COMMAND_RUN, ["POST"])]
 
@@ -176,6 +206,8 @@ def typed(fields: Form) -> Draft:
         name=fields.get("name"),
         kind=fields.get("kind", Script.KIND)[:64],
         typed=fields.starting("f."),
+        select=targets.text_of(fields.get("select")),
+        frozen=[] if fields.get("step") == "edit" else list(dict.fromkeys(node for node in fields.get("frozen").split(",") if node)),
     )
 
 

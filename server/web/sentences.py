@@ -5,9 +5,11 @@ One that is missing here is shown in English; nothing else depends on this list.
 
 from __future__ import annotations
 
+from server.web.window_words import SENTENCES as OF_WINDOWS
 from server.web.words import N_
 
 SENTENCES = (
+    *OF_WINDOWS,
     N_("name or password is wrong"),
     N_("too many wrong passwords; try again in {seconds} s"),
     N_("sign in first"),
@@ -115,6 +117,11 @@ SENTENCES = (
     N_("parent: a group cannot be moved below itself"),
     N_("parent: groups nest at most {count} deep"),
     N_("confirm: the group {name} is protected; give its name to delete it"),
+    N_("confirm: some of these nodes are in the protected group {name}; give its name to go on"),
+    N_("confirm: some of these nodes are in the protected groups {names}; give the name of each to go on"),
+    N_("select: no node that takes commands matches"),
+    N_("select: no node that takes commands matches, and the {count} that match take none now (pending or quarantined)"),
+    N_("select: more than {count} nodes match; narrow it down"),
     N_("the group {name} is not empty: {nodes} nodes and {groups} groups are in it; move them up, or elsewhere"),
     N_("the {what} was changed by {who} at {when}: it is version {now}, not {was}; load it again"),
     N_("there is no group '{id}'"),

@@ -147,12 +147,22 @@ DELIVERY_EVENTS = {
 }
 
 ACTIONS = {
+    "window.change": N_("changed a maintenance window"),
+    "window.delete": N_("deleted a maintenance window"),
+    "window.end": N_("ended a maintenance window"),
+    "window.make": N_("made a maintenance window"),
+    "window.skip": N_("skipped an opening of a maintenance window"),
     "delivery.again": N_("sent a delivery again"),
     "receiver.change": N_("changed a receiver"),
     "receiver.delete": N_("deleted a receiver"),
     "receiver.make": N_("made a receiver"),
     "receiver.rotate": N_("made another signing secret"),
     "receiver.test": N_("sent a test to a receiver"),
+    "alert.acknowledge": N_("acknowledged alerts"),
+    "alert.command": N_("an alert started a command, or could not"),
+    "alert.rule.change": N_("changed an alert rule"),
+    "alert.rule.delete": N_("deleted an alert rule"),
+    "alert.rule.make": N_("made an alert rule"),
     "command.run": N_("ran a command"),
     "command.cancel": N_("canceled a command"),
     "file.create": N_("began to put a file in"),
@@ -195,6 +205,7 @@ ACTIONS = {
 }
 
 NOTICES = {
+    "window-deleted": N_("The window is deleted. Commands that waited for it wait for another, or expire."),
     "password": N_("The password is changed. All sessions and tokens of the account have ended: sign in again."),
     "signed-out": N_("You are signed out."),
     "retired": N_("The node is retired."),

@@ -46,13 +46,3 @@ SELECT node_id, MAX(not_after) AS not_after FROM node_certificates WHERE revoked
 
 -- name: updates
 SELECT node_id, component, state, finished_at FROM update_records WHERE finished_at >= :since ORDER BY finished_at, id;
-
--- name: history
-SELECT node_id, at, cpu_usage, cpu_usage_least, cpu_usage_most, memory_usage, memory_usage_least, memory_usage_most, disk_usage,
-  disk_usage_least, disk_usage_most, load_1, load_1_least, load_1_most, network_rx, network_rx_least, network_rx_most, network_tx,
-  network_tx_least, network_tx_most
-FROM node_rollups WHERE node_id IN (:ids*) AND tier = :tier AND at >= :since AND at < :until ORDER BY node_id, at;
-
--- name: plugin_history
-SELECT node_id, at, value, value_least, value_most FROM node_plugin_rollups
-WHERE node_id IN (:ids*) AND tier = :tier AND plugin = :plugin AND name = :name AND at >= :since AND at < :until ORDER BY node_id, at;

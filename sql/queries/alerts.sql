@@ -14,8 +14,6 @@ VALUES (:id, :alert_id, :kind, :at, :rule_id, :rule_name, :rule_kind, :severity,
 -- name: by_id
 SELECT * FROM alerts WHERE id = :id;
 
-
-
 -- name: events
 SELECT * FROM alert_events WHERE alert_id = :alert_id
 ORDER BY at, CASE kind WHEN 'opened' THEN 0 WHEN 'grouped' THEN 1 WHEN 'acknowledged' THEN 2 WHEN 'reminded' THEN 3 ELSE 4 END, id LIMIT 500;
@@ -27,6 +25,7 @@ WHERE ((:history = 1 AND a.state IN ('open', 'acknowledged', 'resolved')) OR (:h
   AND (:rule_id = '' OR a.rule_id = :rule_id) AND (:node_id = '' OR a.node_id = :node_id) AND (:group_id = '' OR a.group_id = :group_id)
   AND (:pattern = '' OR LOWER(a.node_name) LIKE :pattern ESCAPE '!' OR LOWER(a.summary) LIKE :pattern ESCAPE '!'
     OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!')
+  AND (:narrow = 0 OR a.node_id IN (SELECT n.id FROM nodes n JOIN node_facts f ON f.node_id = n.id WHERE (1 = 1 /* selected */)))
 ORDER BY a.opened_at DESC, a.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
@@ -35,7 +34,8 @@ WHERE ((:history = 1 AND a.state IN ('open', 'acknowledged', 'resolved')) OR (:h
   AND (:state = '' OR a.state = :state) AND (:severity = '' OR a.severity = :severity)
   AND (:rule_id = '' OR a.rule_id = :rule_id) AND (:node_id = '' OR a.node_id = :node_id) AND (:group_id = '' OR a.group_id = :group_id)
   AND (:pattern = '' OR LOWER(a.node_name) LIKE :pattern ESCAPE '!' OR LOWER(a.summary) LIKE :pattern ESCAPE '!'
-    OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!');
+    OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!')
+  AND (:narrow = 0 OR a.node_id IN (SELECT n.id FROM nodes n JOIN node_facts f ON f.node_id = n.id WHERE (1 = 1 /* selected */)));
 
 -- name: counts
 SELECT state, severity, COUNT(*) AS total FROM alerts WHERE state IN ('open', 'acknowledged') GROUP BY state, severity;

@@ -13,7 +13,7 @@ VALUES (:id, :created_at, :user_id, :actor, :action, :resource, :detail, :ip, :h
 
 -- name: page
 SELECT id, created_at, user_id, actor, action, resource, detail, ip FROM audit_logs
-ORDER BY id DESC LIMIT :limit OFFSET :offset;
+ORDER BY /* sorted */ id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT entries AS total FROM audit_head WHERE id = 1;

@@ -61,7 +61,7 @@ SELECT c.id, c.node_id, c.task_id, c.kind, c.state, c.reason, c.queued_at, c.acc
 FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
 WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
   AND (:state = '' OR c.state = :state) AND c.target_id IS NULL
-ORDER BY c.queued_at DESC, c.id DESC LIMIT :limit OFFSET :offset;
+ORDER BY /* sorted */ c.queued_at DESC, c.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT COUNT(*) AS total FROM commands c

@@ -11,3 +11,6 @@ SELECT DISTINCT node_id FROM commands WHERE waits = 1 AND state = 'queued' AND o
 -- name: release
 UPDATE commands SET waits = 2, window_id = :window_id, headers = :headers, expires_at = :expires_at, deadline_at = :deadline_at,
   handed_at = :now WHERE id = :id AND waits = 1 AND state = 'queued' AND handed_at IS NULL;
+
+-- name: waiting_for
+SELECT COUNT(*) AS total FROM commands WHERE waits = 1 AND state = 'queued' AND window_id = :window_id;

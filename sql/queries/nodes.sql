@@ -20,7 +20,7 @@ FROM nodes n LEFT JOIN agents a ON a.node_id = n.id LEFT JOIN node_facts f ON f.
 WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <> '' OR :selected = 1 OR n.state <> 'retired')
   AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!')
-ORDER BY n.name, n.id LIMIT :limit OFFSET :offset;
+ORDER BY /* sorted */ n.name, n.id LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT COUNT(*) AS total FROM nodes n LEFT JOIN node_facts f ON f.node_id = n.id

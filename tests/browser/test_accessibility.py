@@ -44,9 +44,9 @@ def furnished(site: Site) -> list[str]:
     change = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now()))
     group = site.do(site.services.groups.make(site.admin, "region", "中国 with a long name " + "x" * 30, "", True, now()))
     below = site.do(site.services.groups.make(site.admin, "region", "Shanghai", group, False, now()))
-    site.do(site.services.groups.put(site.admin, below, [node], now()))
     site.do(site.services.edits.define(site.admin, "rack", "Rack", "choice", ["A1", "B2"], now()))
     site.do(site.services.edits.fill(site.admin, [node], "rack", "A1", now()))
+    site.do(site.services.groups.put(site.admin, below, [node], now()))
     site.do(site.services.edits.note(site.admin, node, "a note " + "y" * 200, now()))
     site.do(site.services.selections.save(site.admin, "in China", "group:shanghai", now()))
     mine = ["/nodes?select=group:shanghai", "/nodes?select=name:db*+and+nothing=1", "/selectors", "/groups", f"/groups/{group}", "/fields"]
@@ -63,7 +63,7 @@ def furnished(site: Site) -> list[str]:
     pages = [*own, "/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
     pages += ["/commands", f"/commands?task={done.task_id}&state=queued", f"/commands/{command}", f"/commands/{again}"]
     mine = ["/", "/?q=space&range=1h", "/attention/clock", "/attention/disk", "/log", "/log?q=nothing", f"/log?node={node}", "/style"]
-    return [*pages, *mine, *stored(site), "/enrol", "/audit?check=1", "/account", "/nodes/NOPE"]
+    return [*pages, *mine, *stored(site), "/enrol", "/audit?check=1", "/account", "/docs/api?q=make+a+group", "/nodes/NOPE"]
 
 
 def stored(site: Site) -> list[str]:

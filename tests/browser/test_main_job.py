@@ -26,6 +26,7 @@ def test_a_person_signs_in_runs_a_command_and_sees_its_output_as_it_comes(browse
     page.fill("#name", "admin")
     page.fill("#password", stack.password)
     page.click("main button[type=submit]")
+    page.locator(".nav").get_by_role("link", name="Nodes").click()
     page.get_by_role("link", name=stack.node_name, exact=True).click()
     expect(page.locator("main")).to_contain_text("running")
     page.get_by_role("link", name="Run a command here").click()

@@ -43,6 +43,8 @@ def test_nodes_are_put_into_a_group_and_its_count_leads_to_them(site: Site, open
     expect(page.locator("h1")).to_have_text("Change 3 nodes")
     page.select_option("#group", label="Shanghai")
     page.get_by_role("button", name="Put them there").click()
+    expect(page.locator("h1")).to_have_text("Change 3 nodes?")
+    page.get_by_role("button", name="Change 3 nodes").click()
     expect(page.locator(".note.good")).to_contain_text("3 nodes changed")
     page.goto("/groups")
     page.get_by_role("link", name="3 nodes").click()

@@ -38,7 +38,7 @@ def test_a_route_without_a_permission_stops_the_start(route: Route | Mount) -> N
 
 
 async def test_every_route_has_one_and_the_open_ones_are_these(manager: Manager) -> None:
-    routes = [*api.routes(manager.services), *web.routes(manager.services), *link.routes(manager.services)]
+    routes = [*api.routes(manager.services), *web.routes(manager.services, dict), *link.routes(manager.services)]
     door.check(routes)
     opened = set()
     for route in routes:

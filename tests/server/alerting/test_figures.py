@@ -88,11 +88,11 @@ def test_every_kind_says_what_is_wrong_in_one_sentence(kind: str) -> None:
 
 
 def test_more_nodes_than_the_bound_are_a_storm_and_those_that_follow_join_it() -> None:
-    many = {f"n{number}" for number in range(11)}
-    assert not joins(None, set(list(many)[:10]), set(), 0, 10)
-    assert joins(None, many, set(), 0, 10)
-    assert joins(None, {"n99"}, set(list(many)[:10]), 0, 10), "those of the last minute count too"
-    assert not joins(None, {"n1"}, set(list(many)[:10]) | {"n1"}, 0, 10), "the same node again is no further one"
+    ten = {f"n{number}" for number in range(10)}
+    assert not joins(None, ten, set(), 0, 10)
+    assert joins(None, ten | {"n10"}, set(), 0, 10)
+    assert joins(None, {"n99"}, ten, 0, 10), "those of the last minute count too"
+    assert not joins(None, {"n1"}, ten, 0, 10), "the same node again is no further one"
     storm = Storm("s", 1_000, 11, 11)
     assert joins(storm, {"n99"}, set(), 1_000 + SPAN_MS, 10)
     assert not joins(storm, {"n99"}, set(), 1_001 + SPAN_MS, 10)

@@ -30,7 +30,7 @@ def hold(routes: list[BaseRoute], response: requests.Response) -> None:
         return
     assert isinstance(route, Route)
     where = f"{method} {route.path}: {response.status_code}"
-    good = {call.status, *((304,) if call.etag else ())}
+    good = {call.status, *((304,) if call.fresh else ())}
     assert response.status_code in good | set(errors_of(route, method, call)), f"{where} is not described"
     if response.status_code != call.status or method == "HEAD":
         return

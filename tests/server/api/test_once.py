@@ -16,6 +16,9 @@ CASES: dict[str, dict[str, Any]] = {
     "/api/v1/groups": {"kind": "region", "name": "made once"},
     "/api/v1/fields": {"name": "made_once"},
     "/api/v1/enrolment-tokens": {"uses": 2},
+    "/api/v1/alert-rules": {"name": "made once", "kind": "metric", "metric": "cpu_usage", "threshold": "90%", "selector": "all"},
+    "/api/v1/windows": {"name": "made once", "selector": "all", "schedule": {"start": "2030-01-01T02:00", "minutes": 60}},
+    "/api/v1/receivers": {"kind": "webhook", "name": "made once", "settings": {"url": "https://hooks.example.com/x"}},
     "/api/v1/files": {"name": "once.conf", "size": 6},
 }
 """Path → a body; NODE is a node's id."""

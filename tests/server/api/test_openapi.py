@@ -70,6 +70,8 @@ def test_a_call_that_nothing_describes_stops_the_start(manager: Manager) -> None
         ("/api/v1/nodes?page=", "page", "'' is not a whole number"),
         ("/api/v1/nodes?page=1&page=2", "page", "give it once"),
         ("/api/v1/nodes?state=upside-down", "state", "use one of offline, online, pending, quarantined, retired"),
+        ("/api/v1/nodes?sort=name,-size", "sort", "'name,-size' is no order; use name, hostname"),
+        ("/api/v1/audit?sort=", "sort", "is no order; use id"),
         ("/api/v1/groups?kind=none", "kind", "use one of business, environment, region"),
     ],
 )
@@ -91,3 +93,21 @@ def test_a_page_past_the_end_is_empty_with_the_same_total(admin: Api) -> None:
     first = admin.data("GET", "/api/v1/audit?size=1")
     beyond = admin.data("GET", "/api/v1/audit?size=1&page=999999")
     assert (beyond["items"], beyond["total"]) == ([], first["total"])
+
+
+def test_lists_come_in_the_order_that_was_asked_for(manager: Manager, admin: Api) -> None:
+    for name in ("order-b", "order-a", "order-c"):
+        manager.host(name, {"order": "yes"})
+
+    def names(sort: str) -> list[str]:
+        return [row["name"] for row in admin.data("GET", f"/api/v1/nodes?q=order-&sort={sort}")["items"]]
+
+    assert names("name") == ["order-a", "order-b", "order-c"]
+    assert names("-name") == ["order-c", "order-b", "order-a"]
+    assert names("state,-hostname") == ["order-c", "order-b", "order-a"]
+    for name in ("zz", "aa", "mm"):
+        admin.data("POST", "/api/v1/filters", json={"name": f"order {name}", "selector": "offline"})
+    filters = [row["name"] for row in admin.data("GET", "/api/v1/filters?sort=-name")["items"]]
+    assert filters == sorted(filters, reverse=True)
+    first, second = admin.data("GET", "/api/v1/audit?sort=id&size=2")["items"]
+    assert first["id"] < second["id"]

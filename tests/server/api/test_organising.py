@@ -74,3 +74,14 @@ def test_many_are_changed_with_a_result_for_each(manager: Manager, admin: Api) -
 )
 def test_a_group_that_cannot_be_is_refused(admin: Api, body: dict[str, str]) -> None:
     assert admin.refusal("POST", "/api/v1/groups", json=body)[:2] == (400, 1001)
+
+
+def test_a_field_tells_its_version_and_a_change_of_an_older_one_is_refused(admin: Api) -> None:
+    admin.data("POST", "/api/v1/fields", json={"name": "versioned", "title": "One"})
+    tag = admin.send("GET", "/api/v1/fields/versioned").headers["ETag"]
+    admin.data("PATCH", "/api/v1/fields/versioned", json={"title": "Two"}, headers={"If-Match": tag})
+    assert admin.refusal("PATCH", "/api/v1/fields/versioned", json={"title": "Three"}, headers={"If-Match": tag})[0] == 409
+    assert admin.refusal("PATCH", "/api/v1/fields/versioned", json={"title": "Three"})[::2] == (400, "If-Match")
+    now = admin.send("GET", "/api/v1/fields/versioned")
+    assert (now.json()["data"]["title"], now.headers["ETag"]) == ("Two", '"2"')
+    assert admin.refusal("GET", "/api/v1/fields/none")[0] == 404

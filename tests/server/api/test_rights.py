@@ -18,6 +18,12 @@ EVERYBODY = {
 """The only calls that need no token, apart from the answer that there is no such call."""
 
 VIEWERS = {
+    ("GET", "/api/v1/alerts"),
+    ("GET", "/api/v1/alerts/{id}"),
+    ("GET", "/api/v1/alert-rules"),
+    ("GET", "/api/v1/alert-rules/{id}"),
+    ("GET", "/api/v1/alert-rules/{id}/preview"),
+    ("POST", "/api/v1/alert-rules/preview"),
     ("POST", "/api/v1/logout"),
     ("GET", "/api/v1/me"),
     ("GET", "/api/v1/nodes"),
@@ -39,6 +45,7 @@ VIEWERS = {
     ("GET", "/api/v1/groups"),
     ("GET", "/api/v1/groups/{id}"),
     ("GET", "/api/v1/fields"),
+    ("GET", "/api/v1/fields/{id}"),
     ("GET", "/api/v1/nodes/{id}/notes"),
     ("GET", "/api/v1/receivers"),
     ("GET", "/api/v1/receivers/{id}"),
@@ -54,6 +61,11 @@ VIEWERS = {
 }
 
 ADMINS = {
+    ("POST", "/api/v1/alerts/acknowledge"),
+    ("POST", "/api/v1/alerts/{id}/acknowledge"),
+    ("POST", "/api/v1/alert-rules"),
+    ("PATCH", "/api/v1/alert-rules/{id}"),
+    ("DELETE", "/api/v1/alert-rules/{id}"),
     ("POST", "/api/v1/receivers"),
     ("PATCH", "/api/v1/receivers/{id}"),
     ("DELETE", "/api/v1/receivers/{id}"),

@@ -21,6 +21,7 @@ def test_prometheus_reads_requests_by_route_and_nodes_by_state_without_any_id(ma
     text = get(manager, "/metrics", Authorization=f"Bearer {viewer.secret}").text
     assert 'ops_requests_total{method="GET",route="/api/v1/nodes/{id}",status="200"}' in text
     assert 'ops_nodes{state="offline"}' in text
+    assert "# TYPE ops_records_stored_total counter" in text
     assert 'ops_records_waiting{lane="bulk"} 0.0' in text
     assert host.id not in text
 

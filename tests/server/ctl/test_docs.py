@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from server import api
 from server.ctl.__main__ import cli
+from server.service.alert_drafts import Draft
 from server.service.windows import Wanted
 from tests.server.api.harness import ROOT as ROOT_CALLER
 from tests.server.api.harness import Manager
@@ -38,7 +39,15 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
     opens = datetime.fromtimestamp(now / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M")
     wanted = Wanted("docs", "", "all", {"start": opens, "minutes": 60, "repeat": "weekly"}, "UTC")
     window = manager.run(services.windows.make(ROOT_CALLER, wanted, now))
+    draft = Draft("docs", "metric", "name=web-docs", "cpu_usage", threshold="90%")
+    rule, _ = manager.run(services.alert_rules.make(ROOT_CALLER, draft, now))
+    manager.run(manager.db.transaction(lambda s: services.nodes.move(s, host.id, "online", now)))
+    host.measures(97.5)
+    assert manager.run(services.alert_watch.tick(now))
+    [alert] = manager.run(services.alerts.of_node(host.id))
     variables = {
+        "ALERT": alert["id"],
+        "RULE": rule,
         "GROUP": group,
         "FIELD": field,
         "NOTE": note,
@@ -62,7 +71,7 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
 
 
 def test_every_call_is_documented(manager: Manager) -> None:
-    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER|WINDOW)\b", "{id}", API.replace("$NOTE", "{note}"))
+    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER|WINDOW|ALERT|RULE)\b", "{id}", API.replace("$NOTE", "{note}"))
     for route in api.routes(manager.services):
         if isinstance(route, Route) and "{rest:path}" not in route.path:
             assert route.path in text, route.path

@@ -24,7 +24,7 @@ async def run(services: Services, manager: Manager, node: str, key: str = "k-1",
     content = {"script": "uptime"}
 
     async def work(along: Along[Submitted] | None) -> Submitted:
-        return await services.commands.run(manager.admin, [node], "script", content, "", now, along)
+        return await services.commands.run(manager.admin, [node], "script", content, "", now, (), along)
 
     return await services.once.do(manager.admin, key, asked, Submitted, now, work)
 
@@ -74,7 +74,7 @@ async def test_what_dies_before_its_commit_leaves_neither_command_nor_answer(man
 
     async def work(along: Along[Submitted] | None) -> Submitted:
         assert along is not None
-        return await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "uptime"}, "", now, Dies(along))
+        return await manager.services.commands.run(manager.admin, [node.id], "script", {"script": "uptime"}, "", now, (), Dies(along))
 
     with pytest.raises(KeyboardInterrupt):
         await manager.services.once.do(manager.admin, "k-1", ASKED, Submitted, now, work)
@@ -132,7 +132,7 @@ async def _ids(manager: Manager) -> list[str]:
     return [row["id"] for row in await manager.db.rows(Query("ids", "SELECT id FROM answers", manager.db.dialect))]
 
 
-@pytest.mark.parametrize("key", ["x" * 256, "a\nb"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
 async def test_a_key_that_is_none_is_refused_and_nothing_is_made(manager: Manager, key: str) -> None:
     node = await manager.enrol()
     with pytest.raises(BadInput, match="1 to 255 characters"):

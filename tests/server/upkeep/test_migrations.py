@@ -76,7 +76,7 @@ async def _read_all(db: Db, folder: Path) -> None:
 
 def _addresses(services: Services) -> list[str]:
     found = []
-    for route in [*api.routes(services), *web.routes(services)]:
+    for route in [*api.routes(services), *web.routes(services, dict)]:
         if isinstance(route, Route) and "GET" in (route.methods or ()) and "rest" not in route.path:
             found.append(re.sub(r"\{\w+(:\w+)?\}", f"{0:026d}", route.path))
     return found

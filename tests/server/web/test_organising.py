@@ -57,12 +57,52 @@ async def test_many_are_changed_as_they_were_shown(visit: Visitor, manager: Mana
     first, second = await manager.enrol("web-1"), await manager.enrol("web-2")
     assert "Change 2 nodes" in (await visit.get("/bulk?match=1&select=name:web-*")).text
     assert (await visit.get("/bulk?match=1&select=nme:x")).status_code == 400
-    answer = await visit.post("/bulk", {"node": [first.id, "gone"], "action": "tag", "tags": "env=prod"})
+    form: Fields = {"node": [first.id, "gone"], "action": "tag", "tags": "env=prod"}
+    page = (await visit.post("/bulk", form)).text
+    assert "Nothing is changed yet." in page
+    assert "<b>env=prod</b>" in page
+    assert (await manager.services.nodes.get(first.id))["tags"] == {}
+    answer = await visit.post("/bulk", {**form, "step": "go"})
     assert "1 node changed" in answer.text
-    assert "gone" in answer.text
+    assert "there is no node" in answer.text
     assert (await manager.services.nodes.get(second.id))["tags"] == {}
     for wrong in ({"action": "fly"}, {"action": "tag", "tags": ""}, {"action": "group", "group": "X"}, {"action": "ungroup", "kind": "x"}):
-        assert (await visit.post("/bulk", {"node": first.id, **wrong})).status_code in (400, 404), wrong
+        for step in ("", "go"):
+            assert (await visit.post("/bulk", {"node": first.id, "step": step, **wrong})).status_code in (400, 404), wrong
+
+
+async def test_a_bulk_change_shows_before_and_after_and_asks_for_the_name_of_a_protected_group(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    first, second = await manager.enrol("web-1"), await manager.enrol("web-2")
+    china = await manager.services.groups.make(manager.admin, "region", "China", "", True, manager.time())
+    europe = await manager.services.groups.make(manager.admin, "region", "Europe", "", False, manager.time())
+    await manager.services.groups.put(manager.admin, china, [first.id], manager.time())
+    await manager.services.groups.put(manager.admin, europe, [second.id], manager.time())
+    form: Fields = {"node": [first.id, second.id], "action": "group", "group": europe}
+    page = (await visit.post("/bulk", form)).text
+    assert "1 node has it so already" in page
+    assert '<td class="break">China</td><td class="break"><b>Europe</b></td>' in page
+    assert "Type its name: China" in page
+    refused = await visit.post("/bulk", {**form, "step": "go", "confirm": "china"})
+    assert refused.status_code == 409
+    assert 'value="china"' in refused.text
+    assert "2 nodes changed" in (await visit.post("/bulk", {**form, "step": "go", "confirm": "China"})).text
+    assert {row["name"] for row in (await manager.services.groups.of_nodes([first.id]))[first.id]} == {"Europe"}
+
+
+async def test_one_node_of_a_protected_group_is_edited_only_with_its_name(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    node = await manager.enrol()
+    group = await manager.services.groups.make(manager.admin, "region", "China", "", True, manager.time())
+    shop = await manager.services.groups.make(manager.admin, "business", "Shop", "", True, manager.time())
+    form: Fields = {"tags": "env=prod", "before": "", "group-region": group, "group-business": shop}
+    assert (await visit.post(f"/nodes/{node.id}/edit", form)).status_code == 303
+    again = {**form, "tags": "env=test", "before": "env=prod"}
+    answer = await visit.post(f"/nodes/{node.id}/edit", again)
+    assert answer.status_code == 409
+    assert "Type its name: China" in answer.text
+    assert (await visit.post(f"/nodes/{node.id}/edit", {**again, "confirm": ["Shop", "China"]})).status_code == 303
+    assert (await manager.services.nodes.get(node.id))["tags"] == {"env": "test"}
 
 
 async def test_a_host_that_asks_is_decided_upon_on_its_page(visit: Visitor, manager: Manager) -> None:

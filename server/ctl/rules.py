@@ -1,0 +1,185 @@
+"""`opsctl rules`: what is watched, and what a rule would have done (M5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from server.ctl import show
+from server.ctl.client import Client
+from server.ctl.options import Duration, connect, json_option
+from server.ctl.problems import Missing, Usage
+
+SEVERITIES = ("info", "warning", "critical")
+
+
+@click.group()
+def rules() -> None:
+    """Alert rules: what is watched on which nodes. RULE is a name in full, or an id."""
+
+
+@rules.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List all rules with how many of their alerts are open."""
+    data = connect().get("/api/v1/alert-rules")
+    if as_json:
+        show.as_json(data)
+        return
+    rows = [
+        (item["name"], _on(item), item["severity"], _says(item), item["selector"], item["open"], item["problem"], item["id"])
+        for item in data["items"]
+    ]
+    show.table(("NAME", "", "SEVERITY", "WHAT", "NODES", "OPEN", "PROBLEM", "ID"), rows)
+
+
+@rules.command("show")
+@click.argument("rule")
+@json_option
+def show_(rule: str, as_json: bool) -> None:
+    """Show RULE with its command."""
+    client = connect()
+    data = client.get(f"/api/v1/alert-rules/{one(client, rule)['id']}")
+    if as_json:
+        show.as_json(data)
+        return
+    wanted = ("name", "id", "kind", "metric", "subject", "selector", "severity", "comparison", "threshold", "clear")
+    lines = [(name, data[name]) for name in wanted if data[name] != ""]
+    lines += [(name.replace("_", " "), f"{data[name]} s") for name in ("hold", "clear_after", "span")]
+    lines += [("enabled", "yes" if data["enabled"] else "no"), ("open", data["open"]), ("version", data["version"])]
+    if data["problem"]:
+        lines.append(("problem", data["problem"]))
+    if data["command"]:
+        lines.append(("starts", f"{data['command']['kind']} {data['command']['content']}, at most {data['command_limit']} an hour"))
+    show.pairs(lines)
+
+
+def _options(command: Any) -> Any:
+    for option in (
+        click.option("--select", "selector", default=None, help="The nodes that it is for."),
+        click.option("--metric", default=None, help="Of the kinds metric and change: what is measured, such as cpu_usage."),
+        click.option("--subject", default=None, help="Only this mount, device, interface, core or GPU."),
+        click.option("--below", "comparison", flag_value="below", default=None, help="Bad below the threshold."),
+        click.option("--above", "comparison", flag_value="above", default=None, help="Bad above it."),
+        click.option("--threshold", default=None, metavar="90%|10GiB|5m", help="From when on it is bad."),
+        click.option("--clear", default=None, metavar="85%", help="From when on it is good again."),
+        click.option("--hold", type=Duration(), default=None, help="So long must it be bad."),
+        click.option("--clear-after", type=Duration(), default=None, help="So long must it be good again."),
+        click.option("--span", type=Duration(), default=None, help="Of the kinds change, agent-restarts and outbox: the time looked at."),
+        click.option("--severity", type=click.Choice(SEVERITIES), default=None, help="How bad it is."),
+        json_option,
+    ):
+        command = option(command)
+    return command
+
+
+@rules.command()
+@click.argument("name")
+@click.argument("kind")
+@click.option("--script", default="", help="A script to start on the node that raised the alert.")
+@click.option("--try", "only_try", is_flag=True, help="Only say what it would have done in the last days.")
+@click.option("--days", type=click.IntRange(1, 30), default=7, show_default=True, help="So many, with --try.")
+@_options
+def make(name: str, kind: str, script: str, only_try: bool, days: int, as_json: bool, **wanted: Any) -> None:
+    """Make a rule: opsctl rules make 'CPU busy' metric --metric cpu_usage --threshold 90% --hold 5m --select env=prod."""
+    given = {key: value for key, value in wanted.items() if value is not None}
+    if "selector" not in given:
+        raise Usage("--select is needed: the nodes that the rule is for, or all")
+    body: dict[str, Any] = {"name": name, "kind": kind, **given}
+    if script:
+        body["command"] = {"kind": "script", "content": {"script": script}}
+    client = connect()
+    if only_try:
+        _preview(client.call("POST", "/api/v1/alert-rules/preview", params={"days": days}, json=body), as_json)
+        return
+    data = client.create("/api/v1/alert-rules", body)
+    for text in data["warnings"]:
+        show.say(f"note: {text}")
+    show.as_json(data) if as_json else print(data["id"])
+
+
+@rules.command()
+@click.argument("rule")
+@click.option("--name", default=None, help="Another name.")
+@_options
+def change(rule: str, as_json: bool, **wanted: Any) -> None:
+    """Change RULE; what is not named stays as it is."""
+    client = connect()
+    body = {key: value for key, value in wanted.items() if value is not None}
+    data = _patch(client, one(client, rule), body)
+    for text in data["warnings"]:
+        show.say(f"note: {text}")
+    if as_json:
+        show.as_json(data)
+
+
+@rules.command()
+@click.argument("rule")
+@click.option("--days", type=click.IntRange(1, 30), default=7, show_default=True, help="So many days back.")
+@json_option
+def preview(rule: str, days: int, as_json: bool) -> None:
+    """Say what RULE would have done in the last days, and where it is bad now."""
+    client = connect()
+    _preview(client.get(f"/api/v1/alert-rules/{one(client, rule)['id']}/preview", days=days), as_json)
+
+
+@rules.command()
+@click.argument("rule")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def switch(rule: str, state: str) -> None:
+    """Switch RULE on or off; off, its alerts are resolved."""
+    client = connect()
+    _patch(client, one(client, rule), {"enabled": state == "on"})
+
+
+@rules.command()
+@click.argument("rule")
+def delete(rule: str) -> None:
+    """Delete RULE. Its alerts are resolved and stay in the history."""
+    client = connect()
+    found = one(client, rule)
+    client.call("DELETE", f"/api/v1/alert-rules/{found['id']}", headers={"If-Match": f'"{found["version"]}"'})
+
+
+def one(client: Client, wanted: str) -> dict[str, Any]:
+    """A rule by its whole name or its id. Raises Missing."""
+    for item in client.get("/api/v1/alert-rules")["items"]:
+        if wanted in (item["id"], item["name"]):
+            found: dict[str, Any] = item
+            return found
+    raise Missing(f"there is no alert rule {wanted[:100]!r}; opsctl rules list shows them")
+
+
+def _patch(client: Client, found: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    headers = {"If-Match": f'"{found["version"]}"'}
+    changed: dict[str, Any] = client.call("PATCH", f"/api/v1/alert-rules/{found['id']}", json=body, headers=headers)
+    return changed
+
+
+def _preview(data: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show.as_json(data)
+        return
+    days = round((data["until"] - data["since"]) / 86_400_000)
+    if data["known"]:
+        show.say(f"would have fired {data['fired']} times in the last {days} days, on {data['on']} of {data['meant']} nodes")
+    else:
+        show.say(f"{data['meant']} nodes; how often it would have fired cannot be told")
+    if data["bad_now"] is not None:
+        show.say(f"beyond the threshold now: {data['bad_now']} nodes")
+    for text in data["notes"]:
+        show.say(f"note: {text}")
+    if data["nodes"]:
+        rows = [(item["name"], item["times"], show.moment(item["last_at"]), "yes" if item["open"] else "") for item in data["nodes"]]
+        show.table(("NODE", "TIMES", "LAST", "STILL"), rows)
+
+
+def _on(item: dict[str, Any]) -> str:
+    return "on" if item["enabled"] else "off"
+
+
+def _says(item: dict[str, Any]) -> str:
+    what = item["metric"] or item["kind"]
+    where = f" of {item['subject']}" if item["subject"] else ""
+    return f"{what}{where} {item['comparison']} {item['threshold']}"
