@@ -37,7 +37,7 @@ def test_each_number_leads_to_a_list_of_as_many(site: Site, open_page: Open) -> 
     furnished(site)
     page = open_page()
     page.goto("/")
-    wanted = [(int(tile.locator("b").inner_text()), tile.get_attribute("href")) for tile in page.locator(".tile").all()]
+    wanted = [(int(tile.locator("b").inner_text()), tile.get_attribute("href")) for tile in page.locator("a.tile").all()]
     wanted += [(int(row.locator("b").inner_text()), row.locator("a").get_attribute("href")) for row in page.locator(".shares li").all()]
     wanted += [(int(re.findall(r"\d+", link.inner_text())[0]), link.get_attribute("href")) for link in page.locator(".finding .what").all()]
     assert len(wanted) > 9

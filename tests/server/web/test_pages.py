@@ -101,3 +101,17 @@ async def test_the_first_password_is_called_out_until_it_is_changed(visit: Visit
     password = await manager.services.people.reset_password(manager.admin, "vera", manager.time())
     await visit.post("/sign-in", {"name": "vera", "password": password})
     assert "Change it now" in (await visit.get("/nodes")).text
+
+
+async def test_the_overview_counts_open_alerts_by_severity(manager: Manager, visit: Visitor) -> None:
+    await visit.sign_in("admin")
+    assert "open alerts" not in (await visit.get("/")).text
+    node = await manager.enrol()
+    texts = ("rule_name", "rule_kind", "metric", "subject", "acknowledged_by", "comment", "resolved_why", "group_id", "command_task")
+    texts += ("command_state", "command_note")
+    numbers = ("silent", "flapping", "silenced", "told_at", "reminded_at", "acknowledged_at", "resolved_at", "command_at", "opened_at")
+    alert = dict.fromkeys(texts, "") | dict.fromkeys(numbers, 0) | {"id": "01A", "rule_id": "01R", "open_key": "k", "summary": "full"}
+    alert |= {"severity": "critical", "state": "open", "node_id": node.id, "node_name": node.name}
+    text = f"INSERT INTO alerts ({', '.join(alert)}) VALUES ({', '.join(repr(value) for value in alert.values())})"
+    await manager.db.transaction(lambda session: session.raw_statement(text))
+    assert "open alerts" in (await visit.get("/")).text
