@@ -111,7 +111,8 @@ async def _tell(db: Db, config: Config, done: restoring.Restored) -> None:
     if done.keys_written:
         print(f"keys written to {config.data_dir / 'keys'}")
     print(
-        "Commands that waited then are ended, not delivered, and alerts that waited to be told have failed; sessions and enrolment tokens have ended.\n"
+        "Commands that waited then are ended, not delivered, and alerts that waited to be told have failed;\n"
+        "sessions and enrolment tokens have ended.\n"
         "What was changed since is as it was:\n"
         "accounts, passwords and API tokens that were disabled or revoked since count again. Look at them: ops-manager user list"
     )
