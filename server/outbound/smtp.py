@@ -86,8 +86,12 @@ async def _send(mail: EmailMessage, sender: str, to: Sequence[str], server: Mail
             await client.login(server.username, server.password)
         refused, answer = await client.send_message(mail, sender=sender, recipients=list(to))
     finally:
+        # The socket is the transport's since it connected: closed under it, its number would be another connection's next.
+        transport = client.transport
         client.close()
-        sock.close()
+        if isinstance(transport, asyncio.WriteTransport):
+            # Not closed politely: a peer that never ends its TLS must not hold us.
+            transport.abort()
     told = "; ".join(f"{one}: {said.code} {said.message}" for one, said in refused.items())
     return Outcome(True, 250, safe(answer), note=safe(f"refused for {told}") if refused else "")
 
