@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Call, body, query
+from server.api.calls import Answer, Call, body, query
 from server.api.groups import Version
 from server.api.once import created
 from server.api.parameters import MAX_TIME, Query, Time
@@ -26,6 +26,98 @@ from server.windows import Occurrence
 DAY_MS = 86_400_000
 RANGE_MS = 30 * DAY_MS
 MAX_RANGE_MS = 400 * DAY_MS
+
+
+class Opening(Answer):
+    """[start, end) in UTC ms; `local` is its start by the clocks of `zone`. `clock`: such a time did not exist that night (`gap`)
+    or came twice (`fold`)."""
+
+    start: int
+    end: int
+    local: str
+    clock: Literal["", "gap", "fold"]
+    zone: str
+
+
+class ScheduleShown(Answer):
+    """The fields of docs/windows.md; `cuts`: UTC ms at which somebody ended what was open."""
+
+    start: str
+    minutes: int
+    repeat: str
+    every: int
+    weekdays: list[int]
+    day: int
+    nth: int
+    until: str
+    count: int
+    skip: list[str]
+    cuts: list[int]
+
+
+class WindowShown(Answer):
+    """`zone` is an IANA name, or `host`: each host's own."""
+
+    id: str
+    name: str
+    reason: str
+    selector: str
+    schedule: ScheduleShown
+    zone: str
+    silence_alerts: bool
+    opens_for_commands: bool
+    enabled: bool
+    version: int
+    created_by: str
+    created_at: int
+    updated_by: str
+    updated_at: int
+
+
+class WindowListed(WindowShown):
+    """`open`: for any of its nodes, now, if the range that was asked for holds it."""
+
+    occurrences: list[Opening]
+    open: bool
+
+
+class WindowList(Answer):
+    """All windows, with their openings in [since, until)."""
+
+    items: list[WindowListed]
+    total: int
+    since: int
+    until: int
+
+
+class Looked(Answer):
+    """`zones`: how many of its nodes go by which. `names`: of its first nodes. `overlaps`: names of windows that are open at
+    the same time for some of the same nodes. `problem`: why its selector means nothing any more."""
+
+    zones: dict[str, int]
+    nodes: int
+    names: list[str]
+    overlaps: list[str]
+    problem: str
+    next: list[Opening]
+    warnings: list[str]
+
+
+class WindowLooked(WindowShown):
+    """With what `Looked` says of it."""
+
+    zones: dict[str, int]
+    nodes: int
+    names: list[str]
+    overlaps: list[str]
+    problem: str
+    next: list[Opening]
+    warnings: list[str]
+
+
+class MadeWindow(Answer):
+    id: str
+    version: int
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,12 +208,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, {"version": await windows.skip(caller, request.path_params["id"], wanted.date, now)})
 
     return [
-        door.route("/api/v1/windows", page, NODE_READ, call=Call("All windows with their openings", query=Range, answer=dict[str, Any])),
-        door.route("/api/v1/windows", make, WINDOW_EDIT, ("POST",), Call("Make a window", body=Change, answer=dict[str, Any], status=201)),
-        door.route(
-            "/api/v1/windows/preview", preview, NODE_READ, ("POST",), Call("What a window would be", body=Change, answer=dict[str, Any])
-        ),
-        door.route("/api/v1/windows/{id}", one, NODE_READ, call=Call("One window", answer=dict[str, Any], etag=True)),
+        door.route("/api/v1/windows", page, NODE_READ, call=Call("All windows with their openings", query=Range, answer=WindowList)),
+        door.route("/api/v1/windows", make, WINDOW_EDIT, ("POST",), Call("Make a window", body=Change, answer=MadeWindow, status=201)),
+        door.route("/api/v1/windows/preview", preview, NODE_READ, ("POST",), Call("What a window would be", body=Change, answer=Looked)),
+        door.route("/api/v1/windows/{id}", one, NODE_READ, call=Call("One window", answer=WindowLooked, etag=True)),
         door.route(
             "/api/v1/windows/{id}", change, WINDOW_EDIT, ("PATCH",), Call("Change a window", body=Change, answer=Version, versioned=True)
         ),

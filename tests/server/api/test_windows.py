@@ -35,6 +35,17 @@ def test_a_window_is_made_shown_changed_and_deleted(manager: Manager, admin: Api
     assert viewer.refusal("GET", path)[0] == 404
 
 
+def test_a_window_that_is_sent_twice_under_one_key_is_made_once(admin: Api) -> None:
+    key = {"Idempotency-Key": "window-sent-twice"}
+    first = admin.send("POST", "/api/v1/windows", json=wanted("twice"), headers=key)
+    again = admin.send("POST", "/api/v1/windows", json=wanted("twice"), headers=key)
+    assert (first.status_code, again.status_code, again.headers["Idempotency-Replayed"]) == (201, 201, "true")
+    assert again.json()["data"] == first.json()["data"]
+    assert [one["name"] for one in admin.data("GET", "/api/v1/windows")["items"]].count("twice") == 1
+    path = f"/api/v1/windows/{first.json()['data']['id']}"
+    assert admin.data("DELETE", path, headers={"If-Match": '"1"'}) is None
+
+
 def test_a_preview_says_what_is_odd_and_makes_nothing(manager: Manager, viewer: Api) -> None:
     schedule = {"start": "2026-11-22T02:30", "minutes": 60, "repeat": "weekly"}
     found = viewer.data("POST", "/api/v1/windows/preview", json=wanted("pre", zone="Europe/Berlin", schedule=schedule))
