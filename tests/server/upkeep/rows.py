@@ -9,6 +9,7 @@ from typing import Any
 from host.wire.messages import Facts
 from server.db import Db, Row, Session
 from server.queries import Query
+from server.service.alert_events import AlertEvent
 from server.upkeep import schema
 
 AWKWARD = "naïve 名字 🦉 'quoted' \"twice\" %s :name \\ \x01\n; DROP TABLE nodes"
@@ -21,9 +22,31 @@ _WORDS = {
     "type": ("text",) * 3,
     "direction": ("read",) * 3,
     "stream": ("stdout",) * 3,
+    "severity": ("info", "warning", "critical"),
+    "min_severity": ("info", "warning", "critical"),
+    "rule_kind": ("metric",) * 3,
+    "command_state": ("",) * 3,
+    "comparison": ("above",) * 3,
+    "event_kinds": ('["opened"]',) * 3,
+    "event_kind": ("opened",) * 3,
+    "zone": ("UTC", "host", "Europe/Berlin"),
+    "metric": ("cpu_usage", "memory_usage", "disk_usage"),
 }
-_STATES = {"nodes": "offline", "commands": "succeeded", "files": "ready", "agents": "running"}
+_STATES = {
+    "nodes": "offline",
+    "commands": "succeeded",
+    "files": "ready",
+    "agents": "running",
+    "alerts": "open",
+    "alert_watches": "firing",
+    "deliveries": "failed",
+}
 """Table → a state that its rows may have; others have none that is known here."""
+
+_KINDS = {"alert_rules": "metric", "alert_events": "opened", "receivers": "webhook"}
+"""Table → a kind that its rows may have, where it is none of _WORDS."""
+
+_EVENT = AlertEvent(*("e", "a", "opened", 1, "r", AWKWARD, "metric", "warning", "n", "web-1", "", AWKWARD, 91.0, 90.0, 1, 0, "", 1))
 
 _JSON: dict[str, object] = {
     "tags": {"owner": AWKWARD},
@@ -37,6 +60,10 @@ _JSON: dict[str, object] = {
     "choices": [],
     "health": {},
     "content": {"script": AWKWARD},
+    "event": asdict(_EVENT),
+    "settings": {"url": "https://hooks.example.com/", "ca": "", "burst": 10},
+    "secrets": {},
+    "schedule": {"start": "2026-11-28T02:00", "minutes": 120},
 }
 """Columns of text that services read as JSON."""
 
@@ -73,6 +100,8 @@ def value(table: str, column: str, kind: str, nullable: bool, number: int) -> An
         return number + 1
     if column == "state":
         return _STATES.get(table, "active")
+    if column == "kind" and table in _KINDS:
+        return _KINDS[table]
     if column in _WORDS:
         return _WORDS[column][number]
     if column == "detail" and table == "node_metrics":

@@ -28,6 +28,8 @@ from tests.server.upkeep.rows import fill, read, same
 NUMBERS = [migration.number for migration in migrate.load("sqlite")]
 CHANGED: dict[tuple[str, str], int] = {}
 """(table, column) → the migration that writes other values into it."""
+EMPTIED = {"node_facts": 17}
+"""Table → the migration that empties it: the manager makes its rows anew at the start."""
 
 PASSWORD = "a long enough password"
 SHELL = Caller("admin", name="test")
@@ -48,6 +50,8 @@ async def test_a_filled_database_of_an_earlier_schema_becomes_one_of_the_newest(
         await migrate.migrate(db, START)
         newest = schema.wanted()
         for name, rows in written.items():
+            if before < EMPTIED.get(name, 0):
+                continue
             kept = [column for column in tables[name].columns if column in newest[name].columns and (name, column) not in CHANGED]
             assert same(await read(db, name, kept), [{column: row[column] for column in kept} for row in rows]), name
         assert [finding for finding in await check(db, None) if finding.name not in ("orphans", "version")] == []
