@@ -205,7 +205,7 @@ def test_ctrl_c_leaves_it_running_and_says_how_to_go_on(manager: Manager, ada: O
     assert process.stdout is not None
     assert process.stdout.readline() == b"on it\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert f"opsctl output --follow {command.id}" in err.decode()
     assert b"Traceback" not in err
