@@ -23,8 +23,8 @@ class NodeList(Paged, frozen=True, kw_only=True):
     select: Annotated[str, Meta(description="a selector, such as env=prod and not online")] | None = None
 
 
-class ListedNode(Answer):
-    """`last_seen` and the others in UTC ms; `online`: it is in that state."""
+class AnyNode(Answer):
+    """What every answer says of a node."""
 
     id: str
     name: str
@@ -36,6 +36,11 @@ class ListedNode(Answer):
     online: bool
     last_seen: int
     daemon_version: str
+
+
+class ListedNode(AnyNode):
+    """`last_seen` and the others in UTC ms; `online`: it is in that state."""
+
     agent_state: str | None
     agent_version: str | None
     os: str
@@ -91,19 +96,9 @@ class GroupName(Answer):
     name: str
 
 
-class Node(Answer):
+class Node(AnyNode):
     """`groups`: kind → the group that it is in; `fields`: custom fields that are set."""
 
-    id: str
-    name: str
-    hostname: str
-    ip: str
-    tags: dict[str, str]
-    state: str
-    state_since: int
-    online: bool
-    last_seen: int
-    daemon_version: str
     created_at: int
     facts: Facts
     metrics: Picture

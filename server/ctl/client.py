@@ -6,7 +6,7 @@ import hashlib
 import ssl
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
@@ -118,6 +118,11 @@ class Client:
 
     def _no_manager(self, response: requests.Response) -> Problem:
         return Unreachable(f"{self.url} did not answer like a manager (HTTP {response.status_code}); check the address")
+
+
+def if_match(found: Mapping[str, Any]) -> dict[str, str]:
+    """The header that lets a change through only to the version that was seen."""
+    return {"If-Match": f'"{found["version"]}"'}
 
 
 class _OneAuthority(HTTPAdapter):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from server.ctl import names, show
-from server.ctl.client import Client
+from server.ctl.client import Client, if_match
 from server.ctl.options import Pair, confirm_option, connect, json_option
 from server.ctl.problems import Missing, Partly, Problem, Usage
 
@@ -88,7 +88,7 @@ def delete(group: str, move_up: bool, confirm: str) -> None:
     client = connect()
     found = _group(client, group)
     query = {"move_up": "1" if move_up else "0", "confirm": confirm}
-    client.call("DELETE", f"/api/v1/groups/{found['id']}", params=query, headers={"If-Match": f'"{found["version"]}"'})
+    client.call("DELETE", f"/api/v1/groups/{found['id']}", params=query, headers=if_match(found))
 
 
 @groups.command()
@@ -187,7 +187,7 @@ def _done(data: dict[str, Any], as_json: bool) -> int:
 def _change(group: str, change: dict[str, Any], as_json: bool, client: Client | None = None) -> None:
     client = client or connect()
     found = _group(client, group)
-    data = client.call("PATCH", f"/api/v1/groups/{found['id']}", json=change, headers={"If-Match": f'"{found["version"]}"'})
+    data = client.call("PATCH", f"/api/v1/groups/{found['id']}", json=change, headers=if_match(found))
     if as_json:
         show.as_json(data)
 

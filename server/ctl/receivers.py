@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from server.ctl import show
-from server.ctl.client import Client
+from server.ctl.client import Client, if_match
 from server.ctl.options import Pair, connect, json_option
 from server.ctl.problems import Missing, Problem, Usage
 
@@ -94,7 +94,7 @@ def change(receiver: str, name: str | None, enabled: bool | None, as_json: bool,
     client = connect()
     found = _receiver(client, receiver)
     more = {key: value for key, value in (("name", name), ("enabled", enabled)) if value is not None}
-    data = client.call("PATCH", f"/api/v1/receivers/{found['id']}", json=more | _wanted(**wanted), headers=_match(found))
+    data = client.call("PATCH", f"/api/v1/receivers/{found['id']}", json=more | _wanted(**wanted), headers=if_match(found))
     if as_json:
         show.as_json(data)
 
@@ -121,7 +121,7 @@ def rotate(receiver: str, as_json: bool) -> None:
     """Give a webhook another secret and print it; the one before signs as well for a day."""
     client = connect()
     found = _receiver(client, receiver)
-    data = client.call("POST", f"/api/v1/receivers/{found['id']}/rotate", headers=_match(found))
+    data = client.call("POST", f"/api/v1/receivers/{found['id']}/rotate", headers=if_match(found))
     show.as_json(data) if as_json else print(data["secret"])
 
 
@@ -131,7 +131,7 @@ def delete(receiver: str) -> None:
     """Delete RECEIVER; what waits for it fails, the log of deliveries stays."""
     client = connect()
     found = _receiver(client, receiver)
-    client.call("DELETE", f"/api/v1/receivers/{found['id']}", headers=_match(found))
+    client.call("DELETE", f"/api/v1/receivers/{found['id']}", headers=if_match(found))
 
 
 @click.command()
@@ -205,7 +205,3 @@ def _receiver(client: Client, wanted: str) -> dict[str, Any]:
             found: dict[str, Any] = one
             return found
     raise Missing(f"there is no receiver {wanted!r}; opsctl receivers list shows them")
-
-
-def _match(found: dict[str, Any]) -> dict[str, str]:
-    return {"If-Match": f'"{found["version"]}"'}

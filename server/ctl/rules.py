@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from server.ctl import show
-from server.ctl.client import Client
+from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Missing, Usage
 
@@ -139,7 +139,7 @@ def delete(rule: str) -> None:
     """Delete RULE. Its alerts are resolved and stay in the history."""
     client = connect()
     found = one(client, rule)
-    client.call("DELETE", f"/api/v1/alert-rules/{found['id']}", headers={"If-Match": f'"{found["version"]}"'})
+    client.call("DELETE", f"/api/v1/alert-rules/{found['id']}", headers=if_match(found))
 
 
 def one(client: Client, wanted: str) -> dict[str, Any]:
@@ -152,8 +152,7 @@ def one(client: Client, wanted: str) -> dict[str, Any]:
 
 
 def _patch(client: Client, found: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    headers = {"If-Match": f'"{found["version"]}"'}
-    changed: dict[str, Any] = client.call("PATCH", f"/api/v1/alert-rules/{found['id']}", json=body, headers=headers)
+    changed: dict[str, Any] = client.call("PATCH", f"/api/v1/alert-rules/{found['id']}", json=body, headers=if_match(found))
     return changed
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from server.ctl import show
-from server.ctl.client import Client
+from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Missing, Usage
 
@@ -135,7 +135,7 @@ def switch(window: str, state: str) -> None:
     client = connect()
     found = _one(client, window)
     body = {"enabled": state == "on"}
-    client.call("PATCH", f"/api/v1/windows/{found['id']}", json=body, headers={"If-Match": f'"{found["version"]}"'})
+    client.call("PATCH", f"/api/v1/windows/{found['id']}", json=body, headers=if_match(found))
 
 
 @windows.command()
@@ -144,7 +144,7 @@ def delete(window: str) -> None:
     """Delete WINDOW. Commands that wait for it wait for another, or expire."""
     client = connect()
     found = _one(client, window)
-    client.call("DELETE", f"/api/v1/windows/{found['id']}", headers={"If-Match": f'"{found["version"]}"'})
+    client.call("DELETE", f"/api/v1/windows/{found['id']}", headers=if_match(found))
 
 
 def _one(client: Client, wanted: str) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from host.wire import signing
 from server.db import Db, Row, Session
 from server.errors import BadInput
 from server.keys import Keys
-from server.service.window_coverage import Coverage, Opening, Window, place
+from server.service.window_coverage import Coverage, Opening, Window, wall
 from server.wakeups import Wakeups, execution, node
 
 HOLD = "HOLD"
@@ -138,7 +137,7 @@ class Holding:
             one = opening.get(row["node_id"])
             if one is not None:
                 found |= {"id": one.window_id, "name": one.name, "zone": one.zone, "opens_at": one.starts_at, "start_by": one.start_by}
-                found["local"] = local(one.starts_at, one.zone)
+                found["local"] = wall(one.starts_at, one.zone)
             else:
                 found |= {"id": "", "name": "", "opens_at": None, "start_by": None, "why": why[row["node_id"]]}
         return found
@@ -149,11 +148,6 @@ class Holding:
             key, key_id=node_id, nonce=row["id"], now=now, expires=expires, method=method, path=row["path"], body=body.encode()
         )
         return json.dumps(headers, separators=(",", ":"))
-
-
-def local(ms: int, zone: str) -> str:
-    """A moment on the clocks of a zone, as in `2026-11-28 02:00`."""
-    return datetime.fromtimestamp(ms / 1000, place(zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def _gate(opening: Opening | None) -> Row:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from server.db import Db, Row
@@ -183,6 +184,11 @@ def zone_for(zone: str, told: str) -> str:
 def place(name: str) -> ZoneInfo:
     """A zone that was good once may be unknown to this machine: then UTC."""
     return zone_of(name) or ZoneInfo(UTC)
+
+
+def wall(ms: int, zone: str) -> str:
+    """A moment on the clocks of a zone: `2026-11-28 02:00`."""
+    return datetime.fromtimestamp(ms / 1000, place(zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def _open(window: Window, zone: str, now: int) -> Occurrence | None:

@@ -24,15 +24,16 @@ PIECES = ("core", "times", "choose", "charts", "live", "drafts", "put", "keys")
 class PackedFiles(StaticFiles):
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder)
+        # Read once, as the version in its address is: every page asks for it.
+        pieces = [folder / "js" / f"{name}.js" for name in PIECES]
+        self._script = b";\n".join(file.read_bytes() for file in (*pieces, folder / SCRIPT))
+        self._tag = f'"{hashlib.sha256(self._script).hexdigest()[:32]}"'
         self._packed = GZipMiddleware(super().__call__, minimum_size=LEAST_BYTES, compresslevel=6)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if path != SCRIPT or scope["method"] not in ("GET", "HEAD"):
             return await super().get_response(path, scope)
-        folder = Path(str(self.directory))
-        pieces = [folder / "js" / f"{name}.js" for name in PIECES]
-        text = b";\n".join(file.read_bytes() for file in (*pieces, folder / SCRIPT))
-        response = Response(text, media_type="text/javascript", headers={"ETag": f'"{hashlib.sha256(text).hexdigest()[:32]}"'})
+        response = Response(self._script, media_type="text/javascript", headers={"ETag": self._tag})
         if self.is_not_modified(response.headers, Headers(scope=scope)):
             return NotModifiedResponse(response.headers)
         return response

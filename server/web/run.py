@@ -24,13 +24,13 @@ from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
 from server.service.selections import TAKES_COMMANDS
+from server.service.window_coverage import wall
 from server.service.windows import Opening
 from server.services import Services
 from server.web import contents, forms, session, targets
 from server.web.forms import Draft
 from server.web.render import Pages, address
 from server.web.session import Form
-from server.web.window_words import wall
 
 OFFERED = 200
 """Nodes to choose from on the page itself; for more there is the list of nodes with its filter."""

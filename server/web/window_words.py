@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
-from server.service.window_coverage import place
+from server.service.window_coverage import wall
 from server.web.words import N_
 from server.windows import MONTHLY, ONCE, WEEKLY, Schedule
 
@@ -55,11 +54,6 @@ def in_words(schedule: Schedule, _: Gettext) -> str:
     if schedule.count:
         said += _(", %(n)s times") % {"n": schedule.count}
     return said
-
-
-def wall(ms: int, zone: str) -> str:
-    """A moment on the clocks of a zone: `2026-11-28 02:00`."""
-    return datetime.fromtimestamp(ms / 1000, place(zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def until(ms: int, zone: str, now: int) -> str:
