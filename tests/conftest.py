@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,11 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from host.wire.messages import EnrollRequest, Facts, Record, ReportAnswer, ReportRequest
+from server import partitions
 from server.auth import Caller
 from server.config import Config
 from server.db import Db, Session
 from server.keys import open_keys
 from server.migrate import migrate
+from server.service.partitions import Partitions
 from server.services import Services, build
 from tests.databases import fresh, servers
 
@@ -137,6 +140,19 @@ async def _empty(db: Db) -> None:
         await session.raw_statement("UPDATE audit_head SET entries = 0, hash = ''")
 
     await db.transaction(work)
+    await as_migrated(db)
+
+
+async def as_migrated(db: Db) -> None:
+    """On MySQL: the day partitions that the migration made, where a test whose time went on has changed them."""
+    if db.dialect != "mysql":
+        return
+    days = partitions.made_by_migration(START)
+    wanted = re.findall(r"PARTITION (\w+)", days)
+    for table, names in (await db.transaction(Partitions(db).names)).items():
+        if sorted(names) != sorted(wanted):
+            statement = f"ALTER TABLE {table} PARTITION BY RANGE (at) ({days})"
+            await db.transaction(lambda session, one=statement: session.raw_statement(one))  # type: ignore[misc]
 
 
 @dataclass

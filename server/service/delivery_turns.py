@@ -101,9 +101,9 @@ class DeliveryTurns:
     async def turn(self, receiver_id: str) -> None:
         """Send what is due to one receiver, unless another manager is at it."""
         begun = self._clock()
-        if not await self._lease(receiver_id, begun):
-            return
         try:
+            if not await self._lease(receiver_id, begun):
+                return
             to = await self._receivers.opened(receiver_id)
             while self._clock() - begun < TURN_MS and await self._lease(receiver_id, self._clock()):
                 message = await self._next(to, self._clock())
@@ -117,7 +117,17 @@ class DeliveryTurns:
             trouble = Outcome(False, text=str(problem), wait=MOST_S)
             await self._db.transaction(lambda session: self._wrong(session, receiver_id, trouble, self._clock()))
         finally:
-            await self._db.transaction(lambda session: session.execute(self._q.release, {"id": receiver_id, "me": self._me}))
+            await self._release(receiver_id)
+
+    async def _release(self, receiver_id: str) -> None:
+        """Also when this turn is cut off here: else nobody could send to this receiver until the lease has ended."""
+        release = self._db.transaction(lambda session: session.execute(self._q.release, {"id": receiver_id, "me": self._me}))
+        task = asyncio.ensure_future(release)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
 
     async def _lease(self, receiver_id: str, now: int) -> bool:
         params = {"id": receiver_id, "me": self._me, "now": now, "until": now + LEASE_MS}

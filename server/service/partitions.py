@@ -23,7 +23,7 @@ class Partitions:
         """Whether samples leave by the day here; else they have to be deleted."""
         if self._db.dialect != "mysql":
             return False
-        return all(partitions.REST in names for names in (await self._db.transaction(self._names)).values())
+        return all(partitions.REST in names for names in (await self._db.transaction(self.names)).values())
 
     async def keep(self, before: int, now: int) -> bool:
         """Make the days ahead, and drop those of which nothing is from `before` on. False: not all of it could be done now."""
@@ -43,7 +43,7 @@ class Partitions:
 
     async def _keep(self, session: Session, before: int, now: int) -> bool:
         done = True
-        for table, names in (await self._names(session)).items():
+        for table, names in (await self.names(session)).items():
             if partitions.REST not in names:
                 log.warning("%s has no day partitions; look with: ops-manager db check", table)
                 continue
@@ -60,7 +60,8 @@ class Partitions:
                     log.info("%s is in use; its partitions are seen to later", table)
         return done
 
-    async def _names(self, session: Session) -> dict[str, list[str]]:
+    async def names(self, session: Session) -> dict[str, list[str]]:
+        """Table → its partitions; none on a table that has no partitions."""
         found: dict[str, list[str]] = {table: [] for table in partitions.TABLES}
         for row in await session.rows(self._db.q.partitions.names, {"tables": partitions.TABLES}):
             if row["part"] is not None:

@@ -41,7 +41,7 @@ def server(manager: Manager) -> Manager:
 
 
 async def names(manager: Manager, table: str = "node_metrics") -> list[str]:
-    return (await manager.db.transaction(manager.services.partitions._names))[table]
+    return (await manager.db.transaction(manager.services.partitions.names))[table]
 
 
 async def do(db: Db, *statements: str) -> None:
@@ -50,12 +50,6 @@ async def do(db: Db, *statements: str) -> None:
             await session.raw_statement(statement)
 
     await db.transaction(work)
-
-
-async def anew(manager: Manager, at: int) -> None:
-    """The partitions as a migration at that time would have made them; the schema is shared by the tests of a process."""
-    days = partitions.made_by_migration(at)
-    await do(manager.db, *(f"ALTER TABLE {table} PARTITION BY RANGE (at) ({days})" for table in partitions.TABLES))
 
 
 async def ats(manager: Manager, part: str) -> list[int]:
@@ -74,7 +68,6 @@ def sample(value: float = 1.0) -> dict[str, object]:
 
 
 async def test_days_are_made_ahead_and_dropped_when_they_are_past(server: Manager) -> None:
-    await anew(server, START)
     node = await server.enrol()
     await server.report(node, "bulk", (1, "sample", sample()))
     late = START + 40 * DAY
@@ -92,11 +85,9 @@ async def test_days_are_made_ahead_and_dropped_when_they_are_past(server: Manage
     before = await names(server)
     assert await server.services.partitions.keep(late - 30 * DAY, late)
     assert await names(server) == before
-    await anew(server, START)
 
 
 async def test_the_loop_of_retention_deletes_nothing_where_days_leave_whole(server: Manager) -> None:
-    await anew(server, START)
     node = await server.enrol()
     await server.report(node, "bulk", (1, "sample", sample()))
     await retention.tick(server.services, START + 31 * DAY)
@@ -104,7 +95,6 @@ async def test_the_loop_of_retention_deletes_nothing_where_days_leave_whole(serv
 
 
 async def test_without_partitions_samples_are_deleted_and_the_check_tells(server: Manager) -> None:
-    await anew(server, START)
     node = await server.enrol()
     await server.report(node, "bulk", (1, "sample", sample()))
     await do(server.db, *(f"ALTER TABLE {table} REMOVE PARTITIONING" for table in partitions.TABLES))
@@ -112,21 +102,17 @@ async def test_without_partitions_samples_are_deleted_and_the_check_tells(server
     assert await server.services.partitions.keep(START, START)
     await retention.tick(server.services, START + 31 * DAY)
     assert await server.services.metrics.series(node.id, 0, START + 1) == []
-    await anew(server, START)
 
 
 async def test_many_managers_at_once_make_each_day_once(server: Manager) -> None:
-    await anew(server, START)
     late = START + 3 * DAY
     assert all(await asyncio.gather(*(server.services.partitions.keep(0, late) for _ in range(6))))
     found = await names(server)
     assert len(found) == len(set(found))
     assert partitions.ahead("node_metrics", found, late) is None
-    await anew(server, START)
 
 
 async def test_a_long_read_is_not_disturbed_and_the_next_turn_does_it(server: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
-    await anew(server, START)
     monkeypatch.setattr("server.service.partitions.PATIENCE_S", 1)
     late = START + 5 * DAY
     async with server.db.snapshot() as session:
@@ -135,12 +121,10 @@ async def test_a_long_read_is_not_disturbed_and_the_next_turn_does_it(server: Ma
         assert await asyncio.create_task(server.services.partitions.keep(0, late)) is False
     assert await server.services.partitions.keep(0, late)
     assert partitions.ahead("node_metrics", await names(server), late) is None
-    await anew(server, START)
 
 
 @pytest.mark.parametrize("name", PRUNED)
 async def test_a_query_about_an_hour_looks_into_that_days_partition_only(server: Manager, name: str) -> None:
-    await anew(server, START)
     node = await server.enrol()
     await server.report(node, "bulk", *((n, "sample", sample()) for n in range(1, 50)))
     noun, _, query_name = name.partition(".")
