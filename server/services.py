@@ -26,6 +26,7 @@ from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.deliveries import Deliveries
 from server.service.delivery_turns import DeliveryTurns
+from server.service.details import Details
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
@@ -81,6 +82,7 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    details: Details
     marks: Marks
     rollups: Rollups
     partitions: Partitions
@@ -157,6 +159,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        details=Details(db, config),
         marks=Marks(db, windows),
         rollups=rollups,
         partitions=Partitions(db),

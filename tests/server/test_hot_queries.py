@@ -20,6 +20,7 @@ HOT = (
     "output.known_chunk",
     "metrics.series",
     "metrics.series_by_step",
+    "metrics.details",
     "metrics.latest",
     "metrics.newest",
     "metrics.plugin_series",
@@ -104,6 +105,10 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "slot",
+        "cpu",
+        "disk",
+        "network",
     ]
 )
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""
