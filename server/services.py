@@ -115,7 +115,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    selections = Selections(db, audit)
+    selections = Selections(db, audit, clock)
     windows = Windows(db, audit, selections)
     holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
