@@ -86,7 +86,7 @@ SENTENCES = (
     N_("until: the last date is before the start"),
     N_("until: '{text}' is no date; write it as 2026-11-28"),
     N_("skip: '{text}' is no date; write it as 2026-11-28"),
-    N_("selector: column {column}: {what}"),
+    N_("selector: column {column}: {problem}"),
     N_("it never opens from now on"),
     N_("on {date} there is no {clock}, because the clock is put forward; it opens as long after midnight as always"),
     N_("on {date} {clock} comes twice, because the clock is put back; it opens at the first"),
