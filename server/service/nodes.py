@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -62,6 +63,10 @@ class Nodes:
         if row is None:
             raise NodeUnknown(f"there is no node {node_id[:40]!r}")
         return _shown(row)
+
+    async def names(self, ids: Collection[str]) -> dict[str, str]:
+        """Id → name, of those that there are."""
+        return {row["id"]: row["name"] for row in await self._db.rows(self._q.by_ids, {"ids": list(ids)})} if ids else {}
 
     async def agent(self, node_id: str) -> Row:
         """The agent as its daemon last told. Raises NodeUnknown."""

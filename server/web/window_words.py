@@ -90,6 +90,7 @@ SENTENCES = (
     N_("its schedule was damaged outside the manager and cannot be read, so it never opens: write it anew"),
     N_("schedule: its schedule was damaged outside the manager and cannot be read, so it never opens: write it anew"),
     N_("a maintenance window cannot cover the nodes that are in maintenance; name them"),
+    N_("selector: column {column}: {problem}"),
     N_("it never opens from now on"),
     N_("on {date} there is no {clock}, because the clock is put forward; it opens as long after midnight as always"),
     N_("on {date} {clock} comes twice, because the clock is put back; it opens at the first"),

@@ -149,6 +149,25 @@ DELIVERY_EVENTS = {
     "test": N_("Test"),
 }
 
+RESOURCES = {
+    "alert rule": N_("alert rule"),
+    "alert": N_("alert"),
+    "command": N_("command"),
+    "delivery": N_("delivery"),
+    "enrolment token": N_("enrolment token"),
+    "field": N_("field"),
+    "file": N_("file"),
+    "filter": N_("saved filter"),
+    "group": N_("group"),
+    "node": N_("node"),
+    "receiver": N_("receiver"),
+    "task": N_("task"),
+    "token": N_("API token"),
+    "user": N_("person"),
+    "window": N_("maintenance window"),
+}
+"""What the audit log says that an entry is about; the longer one first where one begins with another."""
+
 ACTIONS = {
     "window.change": N_("changed a maintenance window"),
     "window.delete": N_("deleted a maintenance window"),
