@@ -33,6 +33,7 @@ from server.service.health import Health
 from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.logs import Logs
+from server.service.marks import Marks
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_index import NodeIndex
@@ -80,6 +81,7 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    marks: Marks
     rollups: Rollups
     partitions: Partitions
     health: Health
@@ -155,6 +157,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        marks=Marks(db, windows),
         rollups=rollups,
         partitions=Partitions(db),
         health=Health(db),

@@ -11,7 +11,10 @@ from host.wire.messages import Facts
 from host.wire.states import NODE
 from server.api.calls import Answer
 from server.api.parameters import MAX_TIME, Paged, Span, one_of, sorts
+from server.errors import BadInput
+from server.service.marks import Mark
 from server.service.nodes import SORTS
+from server.service.ranges import RANGES
 
 
 class NodeList(Paged, frozen=True, kw_only=True):
@@ -112,7 +115,21 @@ class NodeState(Answer):
     state: str
 
 
-class NodeSpan(Span, frozen=True, kw_only=True):
+class NamedSpan(Span, frozen=True, kw_only=True):
+    """`range` goes back from `until`, and stands instead of `since`."""
+
+    range: Annotated[str, one_of(*RANGES)] = ""
+
+    def times(self, now: int) -> tuple[int, int]:
+        if not self.range:
+            return super().times(now)
+        if self.since is not None:
+            raise BadInput("range: give either a range or since", field="range")
+        until = now if self.until is None else self.until
+        return max(until - RANGES[self.range], 0), until
+
+
+class NodeSpan(NamedSpan, frozen=True, kw_only=True):
     step: Annotated[int, Meta(ge=1, le=MAX_TIME, description="ms that one point stands for; 1 for every sample")] | None = None
 
 
@@ -149,6 +166,15 @@ class NodeSeries(Answer):
     step: int
     points: list[Point]
     plugins: list[PluginPoint]
+
+
+class NodeMarks(Answer):
+    """Ascending by `since`. `more`: kinds of which only the newest are here."""
+
+    since: int
+    until: int
+    marks: list[Mark]
+    more: list[str]
 
 
 class LogLine(Answer):

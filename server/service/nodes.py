@@ -25,6 +25,9 @@ SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "stat
 SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
+STARTED_EVENT = "daemon.started"
+"""A daemon has told another start of its own than before; the event's time is that start."""
+
 CONFIGURATIONS = 50
 
 
