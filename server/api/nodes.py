@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -13,7 +14,20 @@ from starlette.routing import Route
 from host.wire.states import RETIRED
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
-from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
+from server.api.node_shapes import (
+    Agent,
+    Daemon,
+    Given,
+    ListedNode,
+    Node,
+    NodeList,
+    NodeLog,
+    NodeSeries,
+    NodeSpan,
+    NodeState,
+    NodeTimeline,
+    TimelineSpan,
+)
 from server.api.once import created
 from server.api.parameters import order_of
 from server.api.windows import maintenance
@@ -126,6 +140,20 @@ def routes(door: Door, services: Services) -> list[Route]:
         data = {"lines": await services.nodes.log(node_id), "dropped": await services.nodes.drops(node_id)}
         return good(services.clock(), data)
 
+    async def timeline(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), query(request, TimelineSpan)
+        found = await services.timelines.page(
+            caller,
+            request.path_params["id"],
+            now,
+            kind=wanted.kind,
+            since=wanted.since,
+            until=wanted.until,
+            before=wanted.before,
+            limit=wanted.size,
+        )
+        return good(now, {"items": [asdict(one) for one in found.entries], "next": found.next, "kept": found.kept})
+
     return [
         door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
@@ -133,6 +161,9 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
         door.route("/api/v1/nodes/{id}/log", log, NODE_READ, call=Call("Warnings and errors of its daemon and agent", answer=NodeLog)),
+        door.route(
+            "/api/v1/nodes/{id}/timeline", timeline, NODE_READ, call=Call("What befell it", query=TimelineSpan, answer=NodeTimeline)
+        ),
         door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ, call=Call("How it stands with its daemon", answer=Daemon)),
         door.route(
             "/api/v1/nodes/{id}/orders",

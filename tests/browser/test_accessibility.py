@@ -58,6 +58,7 @@ def furnished(site: Site) -> list[str]:
     gone = site.enrol("gone")
     site.do(site.services.nodes.retire(site.admin, gone, now()))
     mine += ["/waiting", f"/nodes/{gone}", f"/nodes/{gone}/delete"]
+    mine += [f"/nodes/{node}/timeline", f"/nodes/{node}/timeline?kind=alert&to=2026-01-01"]
     own = [f"/nodes/{node}/configuration", f"/nodes/{node}/configuration/edit", f"/nodes/{off}/configuration"]
     own += [f"/nodes/{node}/orders/agent-stop", f"/nodes/{node}/orders/agent-restart", f"/commands/{bundle}", f"/commands/{change}"]
     pages = [*own, "/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
