@@ -63,7 +63,7 @@ def furnished(site: Site) -> list[str]:
     own += [f"/nodes/{node}/orders/agent-stop", f"/nodes/{node}/orders/agent-restart", f"/commands/{bundle}", f"/commands/{change}"]
     pages = [*own, "/nodes", "/nodes?q=nothing", f"/nodes/{node}", f"/nodes/{off}", f"/nodes/{off}/retire", f"/run?node={node}"]
     pages += ["/commands", f"/commands?task={done.task_id}&state=queued", f"/commands/{command}", f"/commands/{again}"]
-    mine = ["/", "/?q=space&range=1h", "/attention/clock", "/attention/disk", "/log", "/log?q=nothing", f"/log?node={node}", "/style"]
+    mine += ["/", "/?q=space&range=1h", "/attention/clock", "/attention/disk", "/log", "/log?q=nothing", f"/log?node={node}", "/style"]
     return [*pages, *mine, *stored(site), "/enrol", "/audit?check=1", "/account", "/docs/api?q=make+a+group", "/nodes/NOPE"]
 
 
