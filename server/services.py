@@ -53,6 +53,7 @@ from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
 from server.service.sending import Sending
+from server.service.timeline import Timelines
 from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
@@ -91,6 +92,7 @@ class Services:
     files: Files
     command_files: CommandFiles
     logs: Logs
+    timelines: Timelines
     attention: Attention
     overviews: Overviews
     receivers: Receivers
@@ -167,6 +169,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         files=files,
         command_files=command_files,
         logs=Logs(db),
+        timelines=Timelines(db, nodes, config.metrics_days, config.alert_days),
         attention=attention,
         overviews=Overviews(db, nodes, alerts, attention),
         receivers=receivers,

@@ -15,6 +15,9 @@ from server.errors import BadInput
 from server.service.marks import Mark
 from server.service.nodes import SORTS
 from server.service.ranges import RANGES
+from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
+from server.service.timeline import KINDS as TIMELINE
+from server.service.timeline import MOST
 
 
 class NodeList(Paged, frozen=True, kw_only=True):
@@ -199,6 +202,37 @@ class Dropped(Answer):
 class NodeLog(Answer):
     lines: list[LogLine]
     dropped: list[Dropped]
+
+
+class TimelineSpan(Query, frozen=True, kw_only=True):
+    """From `since` to `until`, both included; without them all that is kept."""
+
+    kind: Annotated[str, one_of(*TIMELINE)] = ""
+    since: Time = 0
+    until: Time | None = None
+    before: Annotated[str, Meta(description="the `next` of a page: what is older than it")] = ""
+    size: Annotated[int, Meta(ge=1, le=MOST, description="how many a page")] = SIZE
+
+
+class TimelineEntry(Answer):
+    """`name` says what of its `kind`: a state, what became of a command, an action of the audit log. `actor`: who did it, empty
+    for nobody. `ref`: id of the command or alert. `detail` differs by kind; of actions only for those who may read the audit log."""
+
+    id: str
+    at: int
+    kind: str
+    name: str
+    actor: str
+    ref: str
+    detail: dict[str, Any]
+
+
+class NodeTimeline(Answer):
+    """Newest first. `next` is for `before`, empty at the end. `kept`: kind → since when it is kept, where something may be gone."""
+
+    items: list[TimelineEntry]
+    next: str
+    kept: dict[str, int]
 
 
 class ConfigurationInForce(Answer):

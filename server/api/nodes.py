@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ from server.api.node_shapes import (
     NodeSeries,
     NodeSpan,
     NodeState,
+    NodeTimeline,
+    TimelineSpan,
 )
 from server.api.once import created
 from server.api.parameters import order_of
@@ -145,6 +148,20 @@ def routes(door: Door, services: Services) -> list[Route]:
         data = {"lines": await services.nodes.log(node_id), "dropped": await services.nodes.drops(node_id)}
         return good(services.clock(), data)
 
+    async def timeline(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), query(request, TimelineSpan)
+        found = await services.timelines.page(
+            caller,
+            request.path_params["id"],
+            now,
+            kind=wanted.kind,
+            since=wanted.since,
+            until=wanted.until,
+            before=wanted.before,
+            limit=wanted.size,
+        )
+        return good(now, {"items": [asdict(one) for one in found.entries], "next": found.next, "kept": found.kept})
+
     return [
         door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
@@ -155,6 +172,9 @@ def routes(door: Door, services: Services) -> list[Route]:
         ),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
         door.route("/api/v1/nodes/{id}/log", log, NODE_READ, call=Call("Warnings and errors of its daemon and agent", answer=NodeLog)),
+        door.route(
+            "/api/v1/nodes/{id}/timeline", timeline, NODE_READ, call=Call("What befell it", query=TimelineSpan, answer=NodeTimeline)
+        ),
         door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ, call=Call("How it stands with its daemon", answer=Daemon)),
         door.route(
             "/api/v1/nodes/{id}/orders",

@@ -89,11 +89,8 @@ class Nodes:
         rows = await self._db.rows(self._db.q.reports.events_named, wanted)
         found = []
         for row in rows:
-            try:
-                change = msgspec.json.decode(row["detail"], type=Change)
-            except msgspec.DecodeError:
-                continue  # a host may use the name for an event of its own, with any text in it
-            found.append({"at": row["at"], "hash": change.hash, "note": change.note})
+            if change := change_of(row["detail"]):
+                found.append({"at": row["at"], "hash": change.hash, "note": change.note})
         return found
 
     async def log(self, node_id: str) -> list[Row]:
@@ -189,7 +186,7 @@ class Nodes:
 
         async def work(session: Session) -> None:
             await self.erase(session, node_id, RETIRED)
-            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now)
+            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
 
@@ -230,12 +227,21 @@ class Nodes:
             q.delete_field_values,
             q.delete_notes,
             q.delete_states,
+            q.delete_audit_nodes,
             self._db.q.machines.delete_of_node,
             organising.delete_facts,
             organising.delete_addresses,
             organising.delete_tags,
         ):
             await session.execute(query, of_node)
+
+
+def change_of(detail: str) -> Change | None:
+    """What such an event tells; None where a host uses the name for an event of its own, with any text in it."""
+    try:
+        return msgspec.json.decode(detail, type=Change)
+    except msgspec.DecodeError:
+        return None
 
 
 def _shown(row: Row) -> Row:

@@ -104,6 +104,14 @@ HOT = (
     "overview.agent_versions",
     "overview.running",
     "overview.unfinished",
+    "timeline.states",
+    "timeline.audit",
+    "timeline.commands",
+    "timeline.pushes",
+    "timeline.alerts",
+    "timeline.updates",
+    "timeline.events",
+    "timeline.events_named",
 )
 """Statements as `<noun>.<name>`."""
 
@@ -132,6 +140,7 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "number",
     ]
 )
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""
