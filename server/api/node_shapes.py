@@ -10,12 +10,11 @@ from host.wire import records
 from host.wire.messages import Facts
 from host.wire.states import NODE
 from server.api.calls import Answer
-from server.api.parameters import MAX_TIME, Paged, Span, one_of, sorts
+from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
 from server.errors import BadInput
 from server.service.marks import Mark
 from server.service.nodes import SORTS
 from server.service.ranges import RANGES
-from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
 from server.service.timeline import KINDS as TIMELINE
 from server.service.timeline import MOST
 

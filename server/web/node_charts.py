@@ -57,4 +57,3 @@ async def values_of(services: Services, node_id: str, query: QueryParams, now: i
     }
     newest = series[-1]["at"] + span.step if series and span.name else None
     return Measured(data, newest, problem.status if problem else 200)
-

@@ -86,7 +86,6 @@ SENTENCES = (
     N_("until: the last date is before the start"),
     N_("until: '{text}' is no date; write it as 2026-11-28"),
     N_("skip: '{text}' is no date; write it as 2026-11-28"),
-    N_("selector: column {column}: {what}"),
     N_("its schedule was damaged outside the manager and cannot be read, so it never opens: write it anew"),
     N_("schedule: its schedule was damaged outside the manager and cannot be read, so it never opens: write it anew"),
     N_("a maintenance window cannot cover the nodes that are in maintenance; name them"),
