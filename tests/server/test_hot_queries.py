@@ -54,7 +54,6 @@ HOT = (
     "alerts.wanting_command",
     "alerts.commands_since",
     "alerts.first_of_storm",
-    "alerts.marks",
     "alerts.resolve_many",
     "alerts.set_silent",
     "alerts.set_silenced",
