@@ -16,6 +16,7 @@
   document.addEventListener("input", function (event) { if (event.target.dataset.narrow) ops.narrow(event.target); else ops.applies(); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-keep]")) ops.keep(event.target); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-put]")) { event.preventDefault(); ops.put(event.target); } });
+  document.addEventListener("submit", function (event) { if (event.target.matches("form[data-span]")) { event.preventDefault(); ops.range(event.target); } });
   document.addEventListener("keydown", ops.key);
   document.addEventListener("toggle", function () { ops.charts(); }, true);
   document.addEventListener("visibilitychange", function () { ops.refresh(); ops.times(); });
@@ -30,6 +31,6 @@
   }
   window.addEventListener("pageshow", function () { ops.chosen(); ops.applies(); });
   all("[data-refresh]").forEach(function (place) { place._at = Date.now(); });
-  ops.bringBack(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
+  ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
   setInterval(function () { ops.refresh(); ops.times(); }, 1000);
 })(window.ops);

@@ -69,6 +69,15 @@ class Stack:
         if lines:
             self.password = lines[0].partition(ADMIN_LINE)[2].strip()
 
+    def stop_manager(self) -> None:
+        """End it as systemd would; what hosts tell waits with them meanwhile. Raises StackError when it does not end."""
+        assert self._manager is not None
+        self._manager.terminate()
+        try:
+            self._manager.wait(40)
+        except subprocess.TimeoutExpired as problem:
+            raise StackError(f"the manager did not end within 40 s; see {self.folder}/manager.log") from problem
+
     def _manager_answers(self) -> bool:
         assert self._manager is not None
         if self._manager.poll() is not None:
@@ -169,9 +178,11 @@ class Stack:
                 return self.api("GET", f"/commands/{command_id}"), text
         raise StackError(f"the command {command_id} did not end within {seconds} s: {self.api('GET', f'/commands/{command_id}')}")
 
-    def api(self, method: str, path: str, body: Any = None) -> Any:
-        """`data` of an answer of the REST API. Raises StackError with its message."""
+    def api(self, method: str, path: str, body: Any = None, version: int | None = None) -> Any:
+        """`data` of an answer of the REST API; `version`: of what is changed. Raises StackError with its message."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
         answer = self._http.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=60)
         envelope = answer.json()
         if envelope["code"] != 0:

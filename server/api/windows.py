@@ -57,7 +57,7 @@ class ScheduleShown(Answer):
 
 
 class WindowShown(Answer):
-    """`zone` is an IANA name, or `host`: each host's own."""
+    """`zone` is an IANA name, or `host`: each host's own. `damaged`: why it never opens, of one that was damaged outside the manager."""
 
     id: str
     name: str
@@ -73,6 +73,7 @@ class WindowShown(Answer):
     created_at: int
     updated_by: str
     updated_at: int
+    damaged: str
 
 
 class WindowListed(WindowShown):

@@ -11,14 +11,17 @@ from server.ctl import listing, names, show
 from server.ctl.options import Pair, connect, json_option
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @click.option("--q", "query", default="", help="Only those with this in name, address or tags.")
 @click.option("--state", default="", type=click.Choice(["", *NODE]), help="Only those in this state; retired ones show only so.")
 @click.option("--select", "selector", default=None, help="Only those that this selector means, such as 'env=prod and not online'.")
 @listing.sorted_option
 @json_option
-def nodes(query: str, state: str, selector: str | None, sort: str | None, as_json: bool) -> None:
-    """List the nodes."""
+def nodes(context: click.Context, query: str, state: str, selector: str | None, sort: str | None, as_json: bool) -> None:
+    """List the nodes; with a further word, what is to be done with them."""
+    if context.invoked_subcommand is not None:
+        return
     client = connect()
     if selector is not None:
         # An empty one is refused there, and must not get lost on the way: it would mean every node.

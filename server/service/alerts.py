@@ -118,10 +118,6 @@ class Alerts:
         """A node's alerts that are not resolved."""
         return [shown(row) for row in await self._db.rows(self._q.open_of_node, {"node_id": node_id})]
 
-    async def marks(self, node_id: str, since: int, until: int) -> list[Row]:
-        """Alerts of a node that were open at some time of a span, for its charts."""
-        return await self._db.rows(self._q.marks, {"node_id": node_id, "since": since, "until": until})
-
     async def acknowledge(self, caller: Caller, alert_ids: Sequence[str], comment: str, now: int) -> list[Outcome]:
         """Somebody takes them on; what became of each. Of two people at once one is told who was first.
 

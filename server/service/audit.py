@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ from server.service.page import Order, Page, filtered, ordered
 SORTS = {"id": "a.id"}
 FILTERS = {name: f"a.{name} = :{name}" for name in ("actor", "action", "resource")}
 FILTERS |= {"since": "a.created_at >= :since", "until": "a.created_at < :until"}
+IDENTITY, ACTION = "identity", "action"
+_IDENTITY = frozenset(
+    f"node.{verb}" for verb in ("enrol", "ask", "approve", "renew", "certificate", "machine", "quarantine", "split", "merge")
+)
+"""Actions about which machine a node is; all others are what people did to it. Migration 0022 lists those from before."""
+
 _FIELDS = ("id", "created_at", "user_id", "actor", "action", "resource", "detail", "ip")
 
 
@@ -30,8 +36,20 @@ class Audit:
     def __init__(self, db: Db, key: bytes, checkpoint: Path) -> None:
         self._db, self._key, self._checkpoint = db, key, checkpoint
 
-    async def record(self, session: Session, caller: Caller, action: str, resource: str, detail: Mapping[str, Any], now: int) -> None:
-        """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret."""
+    async def record(
+        self,
+        session: Session,
+        caller: Caller,
+        action: str,
+        resource: str,
+        detail: Mapping[str, Any],
+        now: int,
+        nodes: Sequence[str] | None = None,
+    ) -> None:
+        """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret.
+
+        `nodes`: ids of those whose timeline has it; unless given, the one that `resource` (`node <id>`) names.
+        """
         q = self._db.q.audit
         await session.execute(q.lock)
         head = await session.row(q.head)
@@ -49,6 +67,11 @@ class Audit:
         entry["hash"] = self._hash(head["hash"], entry)
         await session.execute(q.insert, entry)
         await session.execute(q.set_head, {"hash": entry["hash"]})
+        if nodes is None:
+            nodes = [resource.removeprefix("node ")] if resource.startswith("node ") else ()
+        topic = IDENTITY if action in _IDENTITY else ACTION
+        links = [{"node_id": node_id, "topic": topic, "at": now, "entry": entry["id"]} for node_id in dict.fromkeys(nodes)]
+        await session.insert_rows(q.link, links)
 
     async def page(
         self,

@@ -155,7 +155,8 @@ class Commands:
             raise Conflict("this is itself the order to stop another command; it cannot be called back")
 
         async def work(session: Session) -> str:
-            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
+            about = {"node": row["node_id"]}
+            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", about, now, nodes=[row["node_id"]])
             if await self._end_unfetched(session, command_id, CANCELED, "canceled before the host had it", now):
                 return CANCELED
             if row["path"].startswith(DAEMON_PREFIX):

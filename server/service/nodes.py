@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "stat
 SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
+STARTED_EVENT = "daemon.started"
+"""A daemon has told another start of its own than before; the event's time is that start."""
+
 CONFIGURATIONS = 50
 
 
@@ -62,6 +66,10 @@ class Nodes:
             raise NodeUnknown(f"there is no node {node_id[:40]!r}")
         return _shown(row)
 
+    async def names(self, ids: Collection[str]) -> dict[str, str]:
+        """Id → name, of those that there are."""
+        return {row["id"]: row["name"] for row in await self._db.rows(self._q.by_ids, {"ids": list(ids)})} if ids else {}
+
     async def agent(self, node_id: str) -> Row:
         """The agent as its daemon last told. Raises NodeUnknown."""
         row = await self._db.row(self._db.q.reports.agent, {"node_id": node_id})
@@ -80,11 +88,8 @@ class Nodes:
         rows = await self._db.rows(self._db.q.reports.events_named, wanted)
         found = []
         for row in rows:
-            try:
-                change = msgspec.json.decode(row["detail"], type=Change)
-            except msgspec.DecodeError:
-                continue  # a host may use the name for an event of its own, with any text in it
-            found.append({"at": row["at"], "hash": change.hash, "note": change.note})
+            if change := change_of(row["detail"]):
+                found.append({"at": row["at"], "hash": change.hash, "note": change.note})
         return found
 
     async def log(self, node_id: str) -> list[Row]:
@@ -180,7 +185,7 @@ class Nodes:
 
         async def work(session: Session) -> None:
             await self.erase(session, node_id, RETIRED)
-            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now)
+            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
 
@@ -221,12 +226,21 @@ class Nodes:
             q.delete_field_values,
             q.delete_notes,
             q.delete_states,
+            q.delete_audit_nodes,
             self._db.q.machines.delete_of_node,
             organising.delete_facts,
             organising.delete_addresses,
             organising.delete_tags,
         ):
             await session.execute(query, of_node)
+
+
+def change_of(detail: str) -> Change | None:
+    """What such an event tells; None where a host uses the name for an event of its own, with any text in it."""
+    try:
+        return msgspec.json.decode(detail, type=Change)
+    except msgspec.DecodeError:
+        return None
 
 
 def _shown(row: Row) -> Row:

@@ -42,11 +42,6 @@ SELECT * FROM alerts WHERE rule_id = :rule_id AND state IN ('open', 'acknowledge
 -- name: all_open
 SELECT * FROM alerts WHERE state IN ('open', 'acknowledged');
 
--- name: marks
-SELECT id, rule_name, severity, subject, state, opened_at, resolved_at FROM alerts
-WHERE node_id = :node_id AND opened_at <= :until AND (resolved_at = 0 OR resolved_at >= :since)
-ORDER BY opened_at DESC LIMIT 200;
-
 -- name: acknowledge
 UPDATE alerts SET state = 'acknowledged', acknowledged_at = :now, acknowledged_by = :who, comment = :comment
 WHERE id = :id AND state = 'open';

@@ -27,3 +27,6 @@ WHERE id > :after ORDER BY id LIMIT 1000;
 
 -- name: written_at
 SELECT created_at FROM audit_logs WHERE id = :id;
+
+-- name: link
+INSERT INTO audit_nodes (node_id, topic, at, entry) VALUES (:node_id, :topic, :at, :entry);

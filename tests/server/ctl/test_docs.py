@@ -86,7 +86,7 @@ def verbs(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
         assert verb is not None
         if isinstance(verb, click.Group) and verb is not tasks.task:
             yield from verbs(verb, f"{path} {name}")
-        else:
+        if not isinstance(verb, click.Group) or verb.invoke_without_command or verb is tasks.task:
             yield f"{path} {name}", verb
 
 
