@@ -18,7 +18,7 @@ from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
 from server.service.node_index import NodeIndex
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, containing, ordered
 from server.wakeups import Wakeups, node
 
 SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
@@ -47,8 +47,7 @@ class Nodes:
         retired ones only when asked for by state or selector."""
         if state and state not in NODE:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
-        text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        params = {"state": state, "pattern": f"%{text}%" if text else "", "selected": int(selected is not None)}
+        params = {"state": state, "pattern": containing(q), "selected": int(selected is not None)}
         page, count = ordered(self._q.page, SORTS, order), self._q.total
         if selected:
             page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
