@@ -17,7 +17,7 @@ from server.alerting import rules
 from server.alerting.metrics import DETAIL, METRICS, PLUGIN_PREFIX
 from server.alerting.replay import Point, Spell, absences, changes, figures, moments, replay, trends
 from server.alerting.rules import ABOVE, COUNTERS, Rule
-from server.alerting.states import GAP_MS, Limits
+from server.alerting.states import Limits
 from server.db import Db, Row
 from server.errors import BadInput
 from server.service.alert_drafts import Draft, checked, rule_of
