@@ -36,6 +36,7 @@ class Stack:
 
     def __init__(self, folder: Path, database_url: str = "", daemon: str = "", manager: str = "", agent: str = "", link: str = "") -> None:
         self.bin_dir, self.stop_wait = BIN, 30  # where supervisord finds the programs, and how long it waits before it kills
+        self.manager_program: list[str | Path] = [BIN / "ops-manager"]
         self.folder, self.database_url = folder, database_url
         self.node_port, self.web_port, self.agent_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.web_port}"
@@ -62,7 +63,7 @@ class Stack:
         if self.database_url:
             environment["OPS_DATABASE_URL"] = self.database_url
         with out.open("ab") as stdout, log.open("ab") as stderr:
-            command = [BIN / "ops-manager", "--config", config, "run"]
+            command = [*self.manager_program, "--config", config, "run"]
             self._manager = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
         self._until(self._manager_answers, 90, f"the manager did not start; see {log}", lambda: self._last_line(log))
         lines = [line for line in out.read_text().splitlines() if ADMIN_LINE in line]

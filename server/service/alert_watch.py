@@ -21,7 +21,7 @@ from server.errors import BadSelector
 from server.selector import Vocabulary
 from server.service.alert_drafts import rule_of, unit_of
 from server.service.alert_outcomes import Change, Outcomes
-from server.service.alert_readings import Fleet, Readings
+from server.service.alert_readings import Fleet, Readings, watched
 from server.service.selections import Selections
 
 log = logging.getLogger("server.alerts")
@@ -69,7 +69,7 @@ class AlertWatch:
     async def _look(self, now: int, lease: Row) -> None:
         look = await self._material()
         on = [row for row in look.rules.values() if row["enabled"]]
-        fleet = await self._readings.fleet(now, [row["metric"] for row in on if row["metric"]])
+        fleet = await self._readings.fleet(now, [metric for row in on if (metric := watched(row))])
         units = await self._readings.plugin_units(now) if any(row["metric"].startswith(PLUGIN_PREFIX) for row in on) else {}
         vocabulary = await self._selections.vocabulary() if on else Vocabulary()
         meant: dict[str, set[str] | BadSelector] = {}
