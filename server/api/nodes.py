@@ -13,7 +13,7 @@ from starlette.routing import Route
 from host.wire.states import RETIRED
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
-from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
+from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState, NodeTable
 from server.api.once import created
 from server.api.parameters import order_of
 from server.api.windows import maintenance
@@ -23,6 +23,7 @@ from server.door import Door
 from server.service.rollups import COARSE, FINE
 from server.service.windows import Active
 from server.services import Services
+from server.tables import CSV, JSON, download
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -72,6 +73,24 @@ def routes(door: Door, services: Services) -> list[Route]:
         now = services.clock()
         active = await services.windows.active([row["id"] for row in found.rows], now)
         return good(now, listed(wanted, [_listed(row, active) for row in found.rows], found.total))
+
+    async def export(request: Request, kind: str) -> Response:
+        wanted, now, rows = query(request, NodeTable), services.clock(), services.node_export
+        read = None if wanted.select is None else await services.selections.read(wanted.select)
+        selected = read.condition if read else None
+        ids = await rows.start(q=wanted.q, state=wanted.state, selected=selected, order=order_of(wanted.sort))
+        return download(kind, "nodes", await rows.columns(), rows.rows(ids, now))
+
+    async def as_csv(request: Request, caller: Caller) -> Response:
+        """Streamed: RFC 4180, UTF-8 without a mark, the names of the columns first. Times are ISO 8601 in UTC.
+
+        What a spreadsheet would take for a formula has an apostrophe before it.
+        """
+        return await export(request, CSV)
+
+    async def as_json(request: Request, caller: Caller) -> Response:
+        """Streamed: an array of objects, without envelope; the same columns as in CSV, null for what is not known."""
+        return await export(request, JSON)
 
     async def one(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
@@ -128,6 +147,18 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     return [
         door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
+        door.route(
+            "/api/v1/nodes/export.csv",
+            as_csv,
+            NODE_READ,
+            call=Call("All nodes of a filter as CSV", query=NodeTable, answer=str, media="text/csv"),
+        ),
+        door.route(
+            "/api/v1/nodes/export.json",
+            as_json,
+            NODE_READ,
+            call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
+        ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
