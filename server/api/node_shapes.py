@@ -18,14 +18,28 @@ from server.service.ranges import RANGES
 from server.service.timeline import KINDS as TIMELINE
 from server.service.timeline import MOST
 
+Search = Annotated[str, Meta(description="is looked for in name, address and tags")]
+OneState = Annotated[str, one_of(*NODE)]
+Sorted = Annotated[str, sorts(*SORTS)]
+Selector = Annotated[str, Meta(description="a selector, such as env=prod and not online")]
+
 
 class NodeList(Paged, frozen=True, kw_only=True):
     """All of them narrow down together; retired nodes only when asked for by `state` or `select`."""
 
-    q: Annotated[str, Meta(description="is looked for in name, address and tags")] = ""
-    state: Annotated[str, one_of(*NODE)] = ""
-    sort: Annotated[str, sorts(*SORTS)] = "name"
-    select: Annotated[str, Meta(description="a selector, such as env=prod and not online")] | None = None
+    q: Search = ""
+    state: OneState = ""
+    sort: Sorted = "name"
+    select: Selector | None = None
+
+
+class NodeTable(Query, frozen=True, kw_only=True):
+    """The same without pages."""
+
+    q: Search = ""
+    state: OneState = ""
+    sort: Sorted = "name"
+    select: Selector | None = None
 
 
 class AnyNode(Answer):

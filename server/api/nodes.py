@@ -27,6 +27,7 @@ from server.api.node_shapes import (
     NodeSeries,
     NodeSpan,
     NodeState,
+    NodeTable,
     NodeTimeline,
     TimelineSpan,
 )
@@ -41,6 +42,7 @@ from server.service.ranges import kept_since, least_step
 from server.service.rollups import COARSE, FINE, HOUR_MS, MINUTE_MS
 from server.service.windows import Active
 from server.services import Services
+from server.tables import CSV, JSON, download
 
 RAW_MS = 6 * HOUR_MS
 """Samples may come every 10 s: so long a range of them still fits into one answer."""
@@ -87,6 +89,24 @@ def routes(door: Door, services: Services) -> list[Route]:
         now = services.clock()
         active = await services.windows.active([row["id"] for row in found.rows], now)
         return good(now, listed(wanted, [_listed(row, active) for row in found.rows], found.total))
+
+    async def export(request: Request, kind: str) -> Response:
+        wanted, now, rows = query(request, NodeTable), services.clock(), services.node_export
+        read = None if wanted.select is None else await services.selections.read(wanted.select)
+        selected = read.condition if read else None
+        ids = await rows.start(q=wanted.q, state=wanted.state, selected=selected, order=order_of(wanted.sort))
+        return download(kind, "nodes", await rows.columns(), rows.rows(ids, now))
+
+    async def as_csv(request: Request, caller: Caller) -> Response:
+        """Streamed: RFC 4180, UTF-8 without a mark, the names of the columns first. Times are ISO 8601 in UTC.
+
+        What a spreadsheet would take for a formula has an apostrophe before it.
+        """
+        return await export(request, CSV)
+
+    async def as_json(request: Request, caller: Caller) -> Response:
+        """Streamed: an array of objects, without envelope; the same columns as in CSV, null for what is not known."""
+        return await export(request, JSON)
 
     async def one(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
@@ -164,6 +184,18 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     return [
         door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
+        door.route(
+            "/api/v1/nodes/export.csv",
+            as_csv,
+            NODE_READ,
+            call=Call("All nodes of a filter as CSV", query=NodeTable, answer=str, media="text/csv"),
+        ),
+        door.route(
+            "/api/v1/nodes/export.json",
+            as_json,
+            NODE_READ,
+            call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
+        ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
