@@ -7,6 +7,8 @@
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("[data-copy]");
     if (button) ops.copy(button);
+    var link = event.target.closest && event.target.closest("[data-copy-from]");
+    if (link && navigator.clipboard && window.isSecureContext) { event.preventDefault(); ops.copyFrom(link); }
   });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-pick-all]")) all("[data-pick]:not(:disabled)", event.target.form).forEach(function (box) { box.checked = event.target.checked; });

@@ -11,21 +11,37 @@ from host.wire import records
 from host.wire.messages import Facts
 from host.wire.states import NODE
 from server.api.calls import Answer
-from server.api.parameters import MAX_TIME, Paged, Span, one_of, sorts
+from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
 from server.errors import BadInput
 from server.service.details import MOST_CHOSEN
 from server.service.marks import Mark
 from server.service.nodes import SORTS
 from server.service.ranges import RANGES
+from server.service.timeline import KINDS as TIMELINE
+from server.service.timeline import MOST
+
+Search = Annotated[str, Meta(description="is looked for in name, address and tags")]
+OneState = Annotated[str, one_of(*NODE)]
+Sorted = Annotated[str, sorts(*SORTS)]
+Selector = Annotated[str, Meta(description="a selector, such as env=prod and not online")]
 
 
 class NodeList(Paged, frozen=True, kw_only=True):
     """All of them narrow down together; retired nodes only when asked for by `state` or `select`."""
 
-    q: Annotated[str, Meta(description="is looked for in name, address and tags")] = ""
-    state: Annotated[str, one_of(*NODE)] = ""
-    sort: Annotated[str, sorts(*SORTS)] = "name"
-    select: Annotated[str, Meta(description="a selector, such as env=prod and not online")] | None = None
+    q: Search = ""
+    state: OneState = ""
+    sort: Sorted = "name"
+    select: Selector | None = None
+
+
+class NodeTable(Query, frozen=True, kw_only=True):
+    """The same without pages."""
+
+    q: Search = ""
+    state: OneState = ""
+    sort: Sorted = "name"
+    select: Selector | None = None
 
 
 class AnyNode(Answer):
@@ -235,6 +251,37 @@ class Dropped(Answer):
 class NodeLog(Answer):
     lines: list[LogLine]
     dropped: list[Dropped]
+
+
+class TimelineSpan(Query, frozen=True, kw_only=True):
+    """From `since` to `until`, both included; without them all that is kept."""
+
+    kind: Annotated[str, one_of(*TIMELINE)] = ""
+    since: Time = 0
+    until: Time | None = None
+    before: Annotated[str, Meta(description="the `next` of a page: what is older than it")] = ""
+    size: Annotated[int, Meta(ge=1, le=MOST, description="how many a page")] = SIZE
+
+
+class TimelineEntry(Answer):
+    """`name` says what of its `kind`: a state, what became of a command, an action of the audit log. `actor`: who did it, empty
+    for nobody. `ref`: id of the command or alert. `detail` differs by kind; of actions only for those who may read the audit log."""
+
+    id: str
+    at: int
+    kind: str
+    name: str
+    actor: str
+    ref: str
+    detail: dict[str, Any]
+
+
+class NodeTimeline(Answer):
+    """Newest first. `next` is for `before`, empty at the end. `kept`: kind → since when it is kept, where something may be gone."""
+
+    items: list[TimelineEntry]
+    next: str
+    kept: dict[str, int]
 
 
 class ConfigurationInForce(Answer):

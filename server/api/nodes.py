@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -28,6 +29,9 @@ from server.api.node_shapes import (
     NodeSeries,
     NodeSpan,
     NodeState,
+    NodeTable,
+    NodeTimeline,
+    TimelineSpan,
 )
 from server.api.once import created
 from server.api.parameters import order_of
@@ -41,6 +45,7 @@ from server.service.ranges import kept_since, least_step
 from server.service.rollups import COARSE, FINE, HOUR_MS, MINUTE_MS
 from server.service.windows import Active
 from server.services import Services
+from server.tables import CSV, JSON, download
 
 RAW_MS = 6 * HOUR_MS
 """Samples may come every 10 s: so long a range of them still fits into one answer."""
@@ -87,6 +92,24 @@ def routes(door: Door, services: Services) -> list[Route]:
         now = services.clock()
         active = await services.windows.active([row["id"] for row in found.rows], now)
         return good(now, listed(wanted, [_listed(row, active) for row in found.rows], found.total))
+
+    async def export(request: Request, kind: str) -> Response:
+        wanted, now, rows = query(request, NodeTable), services.clock(), services.node_export
+        read = None if wanted.select is None else await services.selections.read(wanted.select)
+        selected = read.condition if read else None
+        ids = await rows.start(q=wanted.q, state=wanted.state, selected=selected, order=order_of(wanted.sort))
+        return download(kind, "nodes", await rows.columns(), rows.rows(ids, now))
+
+    async def as_csv(request: Request, caller: Caller) -> Response:
+        """Streamed: RFC 4180, UTF-8 without a mark, the names of the columns first. Times are ISO 8601 in UTC.
+
+        What a spreadsheet would take for a formula has an apostrophe before it.
+        """
+        return await export(request, CSV)
+
+    async def as_json(request: Request, caller: Caller) -> Response:
+        """Streamed: an array of objects, without envelope; the same columns as in CSV, null for what is not known."""
+        return await export(request, JSON)
 
     async def one(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
@@ -160,8 +183,34 @@ def routes(door: Door, services: Services) -> list[Route]:
         data = {"lines": await services.nodes.log(node_id), "dropped": await services.nodes.drops(node_id)}
         return good(services.clock(), data)
 
+    async def timeline(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), query(request, TimelineSpan)
+        found = await services.timelines.page(
+            caller,
+            request.path_params["id"],
+            now,
+            kind=wanted.kind,
+            since=wanted.since,
+            until=wanted.until,
+            before=wanted.before,
+            limit=wanted.size,
+        )
+        return good(now, {"items": [asdict(one) for one in found.entries], "next": found.next, "kept": found.kept})
+
     return [
         door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
+        door.route(
+            "/api/v1/nodes/export.csv",
+            as_csv,
+            NODE_READ,
+            call=Call("All nodes of a filter as CSV", query=NodeTable, answer=str, media="text/csv"),
+        ),
+        door.route(
+            "/api/v1/nodes/export.json",
+            as_json,
+            NODE_READ,
+            call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
+        ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
@@ -176,6 +225,9 @@ def routes(door: Door, services: Services) -> list[Route]:
         ),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
         door.route("/api/v1/nodes/{id}/log", log, NODE_READ, call=Call("Warnings and errors of its daemon and agent", answer=NodeLog)),
+        door.route(
+            "/api/v1/nodes/{id}/timeline", timeline, NODE_READ, call=Call("What befell it", query=TimelineSpan, answer=NodeTimeline)
+        ),
         door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ, call=Call("How it stands with its daemon", answer=Daemon)),
         door.route(
             "/api/v1/nodes/{id}/orders",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from server.db import Db
 from server.service.nodes import STARTED_EVENT
-from server.service.window_coverage import Window, place
+from server.service.window_rows import Window, place
 from server.service.windows import Windows
 from server.windows import HOST, occurrences
 

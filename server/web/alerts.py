@@ -100,7 +100,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def one_page(request: Request, alert_id: str, problem: OpsError | None = None, comment: str = "") -> Response:
         now, alert = services.clock(), await alerts.get(alert_id)
-        told = await services.deliveries.of_alert(alert_id, DELIVERED, 0)
+        told = await services.deliveries.of_alert(alert_id, DELIVERED)
         values: dict[str, Any] = {
             "alert": alert,
             "alert_id": alert_id,

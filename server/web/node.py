@@ -21,9 +21,10 @@ from server.web import node_charts
 from server.web.daemon import old, told
 from server.web.groups import selector_of
 from server.web.render import Pages
+from server.web.timeline import shown
 from server.web.window_words import until
 
-NEWEST_COMMANDS = 8
+NEWEST_COMMANDS = NEWEST_ENTRIES = 8
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
@@ -56,6 +57,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "commands_total": commands.total,
             "log": await services.nodes.log(node_id),
             "drops": await services.nodes.drops(node_id),
+            "newest": [shown(one) for one in (await services.timelines.page(caller, node_id, now, limit=NEWEST_ENTRIES)).entries],
             "alerts": await services.alerts.of_node(node_id),
         }
         return pages.render(request, "node", values, block="live", status=measured.status)

@@ -162,3 +162,14 @@ def test_the_keyboard_reaches_pages_and_help(site: Site, open_page: Open) -> Non
     expect(page).to_have_url(f"{site.url}/commands")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
+
+
+def test_touch_targets_on_a_telephone_are_large_enough(site: Site, open_page: Open) -> None:
+    site.enrol("web-1", {"a": "b"})
+    page = open_page(width=390)
+    small = page.evaluate(
+        """[...document.querySelectorAll('main a, main button, main label:has(input[type=checkbox]), .side a, .side button')]
+        .map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width > 1 && r.height > 1 && (r.height < 44 || r.width < 44))
+        .map(([e, r]) => e.outerHTML.slice(0, 80) + ' ' + Math.round(r.width) + 'x' + Math.round(r.height))"""
+    )
+    assert not small, small

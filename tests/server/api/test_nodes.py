@@ -175,3 +175,17 @@ def test_a_retired_node_leaves_the_list_and_what_waited_for_it_is_canceled(manag
     assert admin.data("GET", f"/api/v1/commands/{command}")["state"] == "canceled"
     assert admin.refusal("POST", "/api/v1/commands", json={"nodes": [host.id], "content": {"script": "true"}})[:3] == (409, 1001, "nodes")
     assert admin.refusal("DELETE", "/api/v1/nodes/nope")[:2] == (404, 2001)
+
+
+def test_a_filter_is_exported_whole_as_json_and_as_csv(manager: Manager, viewer: Api) -> None:
+    for number in range(3):
+        manager.host(f"export-{number}", {"note": "=1+1"})
+    listed = viewer.send("GET", "/api/v1/nodes/export.json?q=export-&sort=-name").json()
+    assert [item["name"] for item in listed] == ["export-2", "export-1", "export-0"]
+    assert listed[0]["tags"] == {"note": "=1+1"}
+    answer = viewer.send("GET", "/api/v1/nodes/export.csv?select=name:export-*")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="nodes.csv"'
+    assert [line.split(",")[0] for line in answer.text.split("\r\n")] == ["name", "export-0", "export-1", "export-2", ""]
+    assert viewer.refusal("GET", "/api/v1/nodes/export.csv?page=2")[2] == "page"
+    assert viewer.refusal("GET", "/api/v1/nodes/export.json?select=nme:x")[2] == "select"
