@@ -15,7 +15,6 @@ HOT = (
     "reports.lanes",
     "reports.agent",
     "reports.daemon",
-    "reports.logs_of_node",
     "output.after",
     "output.known_chunk",
     "metrics.series",
