@@ -82,6 +82,7 @@ HOT = (
     "delivery_turns.later",
     "delivery_turns.firing",
     "receivers.waiting_by_receiver",
+    "windows.member",
     "marks.alerts",
     "marks.open_alerts",
     "marks.updates",
