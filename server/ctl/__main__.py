@@ -12,6 +12,7 @@ from server.ctl import (
     alerts,
     audit,
     commands,
+    figures,
     files,
     groups,
     nodes,
@@ -82,6 +83,7 @@ for _verb in (
     cli.add_command(_verb)
 
 nodes.nodes.add_command(timeline.timeline)
+nodes.nodes.add_command(figures.metrics)
 
 
 def main(arguments: list[str] | None = None) -> int:
