@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -45,13 +46,13 @@ def database(config: Config) -> Db:
 
 
 @asynccontextmanager
-async def opened(config: Config, clock: Callable[[], int]) -> AsyncIterator[tuple[Services, Db]]:
-    """Keys made, database migrated, services built. Raises ConfigError."""
+async def opened(config: Config, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> AsyncIterator[tuple[Services, Db]]:
+    """Keys made, database migrated, services built (`hasher`: see `build`). Raises ConfigError."""
     async with database(config) as db:
         keys: Keys = open_keys(config.data_dir / "keys", config.public_names, clock())
         for name in await migrate(db, clock()):
             log.info("database: applied %s", name)
-        services = build(db, config, keys, clock)
+        services = build(db, config, keys, clock, hasher)
         # Before anybody can select: a node without its facts would be missed, and with `not` never found.
         if made := await services.index.index_missing():
             log.info("database: %d nodes prepared for selectors", made)

@@ -33,8 +33,10 @@ from server.service.health import Health
 from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.logs import Logs
+from server.service.marks import Marks
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
+from server.service.node_export import NodeExport
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
 from server.service.once import Once
@@ -81,6 +83,8 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    marks: Marks
+    node_export: NodeExport
     rollups: Rollups
     partitions: Partitions
     health: Health
@@ -117,12 +121,12 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    selections = Selections(db, audit)
+    selections = Selections(db, audit, clock)
     windows = Windows(db, audit, selections)
     holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
-    metrics = Metrics(db)
+    metrics, groups, edits = Metrics(db), Groups(db, audit), NodeEdits(db, audit, index)
     rollups, telemetry = Rollups(db), Telemetry()
     reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
     attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
@@ -149,14 +153,16 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         index=index,
         nodes=nodes,
         selections=selections,
-        groups=Groups(db, audit),
-        edits=NodeEdits(db, audit, index),
+        groups=groups,
+        edits=edits,
         presence=presence,
         kinds=kinds,
         commands=commands,
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        marks=Marks(db, windows),
+        node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,
         partitions=Partitions(db),
         health=Health(db),

@@ -46,13 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--socket", type=Path, required=True, metavar="PATH", help="the daemon's socket; stop the daemon first")
     check.add_argument("--identity", type=Path, required=True, metavar="FOLDER", help="with node.json, dispatch.key and agent.crt")
     check.add_argument("--restart-command", default="", metavar="COMMAND", help="what restarts it; without it those checks are skipped")
+    check.add_argument("--only", default="", metavar="WORDS", help="run the checks that have these words in their names")
     return parser
 
 
 def _conformance(options: argparse.Namespace) -> int:
     from host.agent.conformance.run import run
 
-    return run(options.url, options.socket, options.identity, options.restart_command, lambda line: print(line, flush=True))
+    place = (options.url, options.socket, options.identity, options.restart_command)
+    return run(*place, options.only, lambda line: print(line, flush=True))
 
 
 def _run(settings: config.Settings) -> int:

@@ -149,6 +149,25 @@ DELIVERY_EVENTS = {
     "test": N_("Test"),
 }
 
+RESOURCES = {
+    "alert rule": N_("alert rule"),
+    "alert": N_("alert"),
+    "command": N_("command"),
+    "delivery": N_("delivery"),
+    "enrolment token": N_("enrolment token"),
+    "field": N_("field"),
+    "file": N_("file"),
+    "filter": N_("saved filter"),
+    "group": N_("group"),
+    "node": N_("node"),
+    "receiver": N_("receiver"),
+    "task": N_("task"),
+    "token": N_("API token"),
+    "user": N_("person"),
+    "window": N_("maintenance window"),
+}
+"""What the audit log says that an entry is about; the longer one first where one begins with another."""
+
 ACTIONS = {
     "window.change": N_("changed a maintenance window"),
     "window.delete": N_("deleted a maintenance window"),
@@ -270,7 +289,7 @@ RULE_KINDS = {
 RULE_HELP = {
     "metric": N_("Wrong when a figure is above or below the threshold for a time."),
     "change": N_("Wrong when a figure has changed by more than the threshold within a time."),
-    "disk-full": N_("Wrong when the fullest disk, by its trend of six hours, will be full sooner than the threshold."),
+    "disk-full": N_("Wrong when a mount, by its trend of six hours, will be full sooner than the threshold."),
     "offline": N_("Wrong when a node has been offline for longer than the threshold."),
     "agent-failed": N_("Wrong when the agent has failed and its daemon could not bring it back."),
     "agent-restarts": N_("Wrong when the agent was restarted more often than the threshold within a time."),

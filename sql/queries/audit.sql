@@ -12,11 +12,14 @@ INSERT INTO audit_logs (id, created_at, user_id, actor, action, resource, detail
 VALUES (:id, :created_at, :user_id, :actor, :action, :resource, :detail, :ip, :hash);
 
 -- name: page
-SELECT id, created_at, user_id, actor, action, resource, detail, ip FROM audit_logs
+SELECT id, created_at, user_id, actor, action, resource, detail, ip FROM audit_logs a WHERE (1 = 1 /* filtered */)
 ORDER BY /* sorted */ id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT entries AS total FROM audit_head WHERE id = 1;
+
+-- name: total_of
+SELECT COUNT(*) AS total FROM audit_logs a WHERE (1 = 1 /* filtered */);
 
 -- name: chain
 SELECT id, created_at, user_id, actor, action, resource, detail, ip, hash FROM audit_logs

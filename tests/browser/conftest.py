@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.site import PASSWORD, Site, running
+from tests.browser.site import PASSWORD, Site, now, running
 
 CHROMIUM = os.environ.get("OPS_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 Open = Callable[..., Page]
@@ -35,14 +35,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[Open]:
-    """`open_page(who="admin", width=…, dark=…, language=…)`: a window of its own, signed in unless `who` is empty."""
+    """`open_page(who="admin", width=…, dark=…, language=…, zone=…)`: a window of its own, signed in unless `who` is empty."""
     pages: list[tuple[Page, list[str]]] = []
 
-    def make(who: str = "admin", width: int = 1280, dark: bool = False, language: str = "en-GB") -> Page:
+    def make(who: str = "admin", width: int = 1280, dark: bool = False, language: str = "en-GB", zone: str | None = None) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             locale=language,
+            timezone_id=zone,
             base_url=site.url,
             permissions=["clipboard-read", "clipboard-write"],
         )
@@ -53,11 +54,10 @@ def open_page(browser: Browser, site: Site) -> Iterator[Open]:
         page.on("pageerror", lambda problem: complaints.append(str(problem)))
         pages.append((page, complaints))
         if who:
-            page.goto("/sign-in?next=/nodes")
-            page.fill("#name", who)
-            page.fill("#password", PASSWORD)
-            page.click("main button[type=submit]")
-            page.wait_for_url("**/nodes")
+            # Not by the form: test_signing_in shows that it works, and here it would only cost time.
+            session = site.do(site.services.people.sign_in(who, PASSWORD, "127.0.0.1", now()))
+            context.add_cookies([{"name": "ops_session", "value": session.secret, "url": site.url}])
+            page.goto("/nodes")
         return page
 
     yield make

@@ -23,7 +23,7 @@ from server.config import Config
 from server.db import Db
 from server.listen import bind, listener
 from server.services import Services
-from tests.conftest import make_csr
+from tests.conftest import QUICK_HASHER, make_csr
 
 T = TypeVar("T")
 PASSWORD = "a long enough password"
@@ -171,7 +171,7 @@ def running(folder: Path, **settings: Any) -> Iterator[Site]:
 
     async def main() -> None:
         config = Config(data_dir=folder, web_tls=False, public_names=["ops.example.com", "127.0.0.1"], **settings)
-        async with opened(config, now) as (services, db):
+        async with opened(config, now, QUICK_HASHER) as (services, db):
             first = await services.people.ensure_first_admin(now())
             assert first is not None
             granted = await services.people.sign_in("admin", first, "127.0.0.1", now())

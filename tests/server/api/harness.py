@@ -33,6 +33,7 @@ from server.keys import open_keys
 from server.limits import Limits
 from server.migrate import migrate
 from server.services import Services, build
+from tests.conftest import QUICK_HASHER
 from tests.server.api.described import hold
 
 T = TypeVar("T")
@@ -250,7 +251,7 @@ async def _services(folder: Path, database_url: str, manager: Manager, clock: Cl
     async with Db(config.url, pool_size=10, pool_idle=2) as db:
         await migrate(db, clock())
         manager.db = db
-        manager.services = build(db, config, open_keys(folder / "keys", config.public_names, clock()), clock)
+        manager.services = build(db, config, open_keys(folder / "keys", config.public_names, clock()), clock, QUICK_HASHER)
         yield
 
 

@@ -15,7 +15,7 @@ from server.db import Db
 from server.keys import open_keys
 from server.migrate import migrate
 from server.services import Services, build
-from tests.conftest import Manager, Time
+from tests.conftest import QUICK_HASHER, Manager, Time
 
 PASSWORD = "a long enough password"
 SAME = {"Sec-Fetch-Site": "same-origin"}
@@ -43,7 +43,7 @@ async def manager(tmp_path: Path) -> AsyncIterator[Manager]:
     keys = open_keys(tmp_path / "keys", ["localhost"], time())
     async with Db(f"sqlite:///{tmp_path}/manager.db") as db:
         await migrate(db, time())
-        services: Services = build(db, Config(data_dir=tmp_path), keys, time)
+        services: Services = build(db, Config(data_dir=tmp_path), keys, time, QUICK_HASHER)
         first = await services.people.ensure_first_admin(time())
         assert first is not None
         granted = await services.people.sign_in("admin", first, "192.0.2.8", time())
