@@ -31,6 +31,7 @@ SENTENCES = (
     N_("state: '{state}' is unknown; use one of {states}"),
     N_("range: '{range}' is unknown; use one of {ranges}"),
     N_("range: give either a range, or from and until"),
+    N_("of: '{kind}' is unknown; use one of {kinds}"),
     N_("from: say when the range begins"),
     N_("from: that moment has not come yet"),
     N_("until: at least a minute after the begin"),
