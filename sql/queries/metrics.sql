@@ -20,6 +20,9 @@ GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
 -- name: latest
 SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since ORDER BY at DESC LIMIT 100;
 
+-- name: first
+SELECT node_id, MIN(at) AS at FROM node_metrics WHERE node_id IN (:ids*) AND at >= :since GROUP BY node_id;
+
 -- name: delete_before
 DELETE FROM node_metrics WHERE node_id = :node_id AND at < :before;
 
