@@ -34,6 +34,7 @@ from server.service.health import Health
 from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.logs import Logs
+from server.service.marks import Marks
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
 from server.service.node_export import NodeExport
@@ -54,6 +55,7 @@ from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
 from server.service.sending import Sending
+from server.service.timeline import Timelines
 from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
@@ -83,6 +85,7 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    marks: Marks
     node_export: NodeExport
     rollups: Rollups
     partitions: Partitions
@@ -93,6 +96,7 @@ class Services:
     files: Files
     command_files: CommandFiles
     logs: Logs
+    timelines: Timelines
     attention: Attention
     overviews: Overviews
     receivers: Receivers
@@ -120,7 +124,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    selections = Selections(db, audit)
+    selections = Selections(db, audit, clock)
     windows = Windows(db, audit, selections)
     holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
@@ -161,6 +165,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        marks=Marks(db, windows),
         node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,
         partitions=Partitions(db),
@@ -171,6 +176,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         files=files,
         command_files=command_files,
         logs=Logs(db),
+        timelines=Timelines(db, nodes, config.metrics_days, config.alert_days),
         attention=attention,
         overviews=Overviews(db, nodes, alerts, attention),
         receivers=receivers,

@@ -19,6 +19,7 @@
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-keep]")) ops.keep(event.target); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-put]")) { event.preventDefault(); ops.put(event.target); } });
   document.addEventListener("submit", ops.pressed);
+  document.addEventListener("submit", function (event) { if (event.target.matches("form[data-span]")) { event.preventDefault(); ops.range(event.target); } });
   document.addEventListener("keydown", ops.key);
   document.addEventListener("toggle", function () { ops.charts(); }, true);
   document.addEventListener("visibilitychange", function () { ops.refresh(); ops.times(); });
@@ -33,6 +34,6 @@
   }
   window.addEventListener("pageshow", function (event) { ops.chosen(); ops.applies(); ops.shownAgain(event.persisted); });
   all("[data-refresh]").forEach(function (place) { place._at = Date.now(); });
-  ops.bringBack(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
+  ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
   setInterval(function () { ops.refresh(); ops.times(); }, 1000);
 })(window.ops);

@@ -18,13 +18,16 @@ from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
 from server.service.node_index import NodeIndex
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, containing, ordered
 from server.wakeups import Wakeups, node
 
 SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
 SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
+STARTED_EVENT = "daemon.started"
+"""A daemon has told another start of its own than before; the event's time is that start."""
+
 CONFIGURATIONS = 50
 
 
@@ -95,11 +98,8 @@ class Nodes:
         rows = await self._db.rows(self._db.q.reports.events_named, wanted)
         found = []
         for row in rows:
-            try:
-                change = msgspec.json.decode(row["detail"], type=Change)
-            except msgspec.DecodeError:
-                continue  # a host may use the name for an event of its own, with any text in it
-            found.append({"at": row["at"], "hash": change.hash, "note": change.note})
+            if change := change_of(row["detail"]):
+                found.append({"at": row["at"], "hash": change.hash, "note": change.note})
         return found
 
     async def log(self, node_id: str) -> list[Row]:
@@ -195,7 +195,7 @@ class Nodes:
 
         async def work(session: Session) -> None:
             await self.erase(session, node_id, RETIRED)
-            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now)
+            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
 
@@ -236,6 +236,7 @@ class Nodes:
             q.delete_field_values,
             q.delete_notes,
             q.delete_states,
+            q.delete_audit_nodes,
             self._db.q.machines.delete_of_node,
             organising.delete_facts,
             organising.delete_addresses,
@@ -244,12 +245,19 @@ class Nodes:
             await session.execute(query, of_node)
 
 
+def change_of(detail: str) -> Change | None:
+    """What such an event tells; None where a host uses the name for an event of its own, with any text in it."""
+    try:
+        return msgspec.json.decode(detail, type=Change)
+    except msgspec.DecodeError:
+        return None
+
+
 def _params(q: str, state: str, selected: Condition | None) -> Row:
     """Raises BadInput."""
     if state and state not in NODE:
         raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
-    text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return {"state": state, "pattern": f"%{text}%" if text else "", "selected": int(selected is not None)}
+    return {"state": state, "pattern": containing(q), "selected": int(selected is not None)}
 
 
 def _shown(row: Row) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -68,11 +69,16 @@ def _shown(row: Row) -> Row:
     if "count" in detail:
         # The nodes are many, and named by ids; the task's own page lists them.
         detail.pop("nodes", None)
-    shown = {key: _text(key, value) for key, value in detail.items() if value not in ("", [], {})}
+    shown = texts(detail)
     called = detail.get("name") if kind in LINKS and isinstance(detail.get("name"), str) else ""
     if called:
         shown.pop("name", None)
     return {**row, "link": link, "kind": kind, "target": name, "called": called, "detail": shown}
+
+
+def texts(detail: Mapping[str, Any]) -> dict[str, str]:
+    """What an entry says beside who did what, as name and text; without what says nothing."""
+    return {key: _text(key, value) for key, value in detail.items() if value not in ("", [], {})}
 
 
 def _text(key: str, value: object) -> str:

@@ -36,6 +36,7 @@ EXAMPLES = (
     "tag:owner and not tag:owner=nobody",
     "address=10.0.0.0/8 and memory<4GiB",
     "cpu_count>=16 or agent=failed",
+    "online and not maintenance",
 )
 
 
