@@ -28,6 +28,9 @@ SELECT m.at, m.detail FROM node_metrics m WHERE m.node_id = :node_id AND m.at >=
   GROUP BY s.at - s.at % :slot)
 ORDER BY m.at, m.epoch, m.seq LIMIT :limit;
 
+-- name: first
+SELECT node_id, MIN(at) AS at FROM node_metrics WHERE node_id IN (:ids*) AND at >= :since GROUP BY node_id;
+
 -- name: delete_before
 DELETE FROM node_metrics WHERE node_id = :node_id AND at < :before;
 

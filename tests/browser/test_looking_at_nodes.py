@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from playwright.sync_api import expect
 
+from server.errors import NotAuthenticated
 from tests.browser.conftest import Open
 from tests.browser.site import Site, now
 
@@ -47,9 +50,24 @@ def test_the_first_host_appears_on_the_page_that_waits_for_it(site: Site, open_p
     assert "enrolment_token: ops1." in token
     page.locator(".codeblock [data-copy]").first.click()
     assert page.evaluate("navigator.clipboard.readText()") == token
-    expect(page.locator("#arrivals")).to_contain_text("Waiting for the host")
-    site.enrol("new-host")
-    expect(page.locator("#arrivals")).to_contain_text("new-host")
+    watched = page.locator("#arrivals")
+    expect(watched).to_contain_text("Waiting for the host… The token ends in 59 min.")
+    node = site.enrol("new-host", online=False, token=re.findall(r"ops1\.\S+", token)[0])
+    expect(watched).to_contain_text("The host has come.")
+    expect(watched.locator("tbody tr")).to_contain_text("its daemon has not called yet")
+    site.move(node, "online")
+    expect(watched.locator("tbody tr")).to_contain_text("online")
+    expect(watched.locator("tbody tr")).to_contain_text("not yet")
+    site.samples(node, 0)
+    expect(watched.locator("tbody tr")).not_to_contain_text("not yet")
+    with pytest.raises(NotAuthenticated):
+        site.enrol("second-host", token=re.findall(r"ops1\.\S+", token)[0])
+    expect(page.locator("#token-refused")).to_have_count(0)  # all have come and told: now it is looked at every 30 s
+    page.evaluate("document.getElementById('arrivals').dispatchEvent(new CustomEvent('refresh'))")
+    expect(page.locator("#token-refused")).to_contain_text("second-host from 192.0.2.17")
+    expect(page.locator("#token-refused")).to_contain_text("has been used up")
+    page.get_by_role("link", name="new-host").click()
+    expect(page.locator("h1")).to_contain_text("new-host")
 
 
 def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_page: Open) -> None:

@@ -10,6 +10,9 @@ from tests.conftest import Manager
 
 HOT = (
     "enrolment.caller",
+    "enrolment.watched",
+    "enrolment.arrived",
+    "metrics.first",
     "commands.mailbox",
     "commands.by_id",
     "reports.lanes",
