@@ -96,12 +96,37 @@ def test_the_log_is_searched_while_it_is_typed_and_the_address_holds_it(site: Si
     expect(page.locator(".of-all tbody tr")).to_have_count(1)
 
 
-def test_the_page_asks_as_often_as_was_chosen(site: Site, open_page: Open) -> None:
+def test_pages_ask_as_often_as_was_chosen_and_this_browser_remembers_it(site: Site, open_page: Open) -> None:
     page = open_page()
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.headers.get("hx-request") else None)
+
+    def seconds(count: int) -> int:
+        """How often it asked within so many."""
+        asked.clear()
+        page.clock.run_for(count * 1000)
+        page.wait_for_load_state("networkidle")
+        return len(asked)
+
     page.goto("/")
-    page.get_by_role("link", name="10 s").click()
-    expect(page).to_have_url(f"{site.url}/?every=10")
-    expect(page.locator("#live")).to_have_attribute("data-refresh", "10")
+    expect(page.locator("[data-every='30']")).to_have_attribute("aria-pressed", "true")
+    assert seconds(25) == 0
+    page.get_by_role("button", name="10 s").click()
+    assert seconds(25) in (2, 3)
+    expect(page.locator("[data-every='10']")).to_have_attribute("aria-pressed", "true")
+    page.goto("/commands")
+    assert seconds(25) == 2
+    page.goto("/account")
+    expect(page.locator("[data-every='10']")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="off").click()
+    page.goto("/")
+    assert seconds(400) == 0
+    expect(page.locator("[data-updated]").first).to_contain_text("not refreshed")
+    page.goto("/?every=60&range=1h")
+    expect(page).to_have_url(f"{site.url}/?range=1h")
+    assert seconds(130) == 2
+    assert not [one["name"] for one in page.context.cookies() if "every" in one["name"]]
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1440])
