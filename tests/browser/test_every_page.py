@@ -55,6 +55,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/nodes/{id}/edit": ("{node}/edit",),
     "/nodes/{id}/orders/{verb}": ("{node}/orders/agent-stop", "{node}/orders/agent-restart"),
     "/nodes/{id}/retire": ("{off}/retire",),
+    "/nodes/{id}/timeline": ("{node}/timeline", "{off}/timeline"),
     "/receivers": ("",),
     "/receivers/new": tuple(f"?kind={kind}" for kind in ("webhook", "alertmanager", "chat", "mail")),
     "/receivers/{id}": ("{receiver}", "{mail}"),
@@ -76,7 +77,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
 }
 """Route → what follows its fixed part, with the names of things."""
 
-NO_PAGES = {"/files/{id}/content", "/commands/{id}/output/{stream}"}
+NO_PAGES = {"/files/{id}/content", "/commands/{id}/output/{stream}", "/nodes/export"}
 """What is downloaded."""
 
 WATCH = """
