@@ -88,11 +88,11 @@ def _confirm(page: Page, url: str) -> None:
 
 def _run_waits(page: Page, url: str) -> None:
     """A task that would wait for a maintenance window."""
-    page.goto(f"{url}/run?select=name:db-*")
+    page.goto(f"{url}/run?select=maintenance")
     page.fill("#f-script", "systemctl restart postgresql")
     page.select_option("[name=wait]", "2592000")
     page.click("main .actions button[value=preview]")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("button[value=go]")
 
 
 STEPS = {"confirm": _confirm, "run-waits": _run_waits}

@@ -168,4 +168,6 @@ def figure(value: float | None, unit: str) -> str:
             if abs(value) >= length * 2:
                 return f"{value / length:.3g} {name}"
         return f"{value:.3g} s"
+    if unit == HOURS and abs(value) < 100:
+        return f"{value:.3g} {unit}"
     return f"{value:.4g} {unit}".strip()

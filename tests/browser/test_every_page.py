@@ -21,7 +21,7 @@ from tests.browser.axe import violations
 from tests.browser.conftest import Open
 from tests.browser.furnished import Things, furnish
 from tests.browser.kinds import EVERY
-from tests.browser.site import Site, running
+from tests.browser.site import Site, now, running
 from tests.browser.test_looking_after_daemons import FILE
 
 WIDTHS = (390, 1024, 1440)
@@ -235,7 +235,7 @@ def bulk(page: Page, things: Things) -> None:
 
 def changed(page: Page, things: Things) -> None:
     page.goto(f"/bulk?node={things.calm}&node={things.off}")
-    page.fill("#tags", "looked=at")
+    page.fill("#tags", f"looked={now()}")
     page.click("button[value=tag]")
     page.click("button[value=go]")
     page.wait_for_selector(".note.good")
