@@ -27,6 +27,7 @@ from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.deliveries import Deliveries
 from server.service.delivery_turns import DeliveryTurns
+from server.service.details import Details
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
@@ -85,6 +86,7 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    details: Details
     marks: Marks
     node_export: NodeExport
     rollups: Rollups
@@ -165,6 +167,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        details=Details(db, config),
         marks=Marks(db, windows),
         node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,

@@ -278,8 +278,8 @@ class Commands:
         return {row["node_id"] for row in await self._db.rows(self._q.recently_queued, {"since": since})}
 
     async def check_nodes(self, session: Session, wanted: Sequence[str]) -> None:
-        """Raises NodeUnknown, Conflict (retired or quarantined)."""
-        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.by_ids, {"ids": wanted})}
+        """They stay in service until the transaction ends. Raises NodeUnknown, Conflict (retired or quarantined)."""
+        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.keep, {"ids": wanted})}
         for node_id in wanted:
             if node_id not in found:
                 raise NodeUnknown(f"there is no node {node_id[:40]!r}", field="nodes")

@@ -19,8 +19,8 @@ from server.outbound.shapes import TEST
 from server.service.alert_events import GROUPED, RESOLVED, AlertEvent
 from server.service.audit import Audit
 from server.service.page import Order, Page, filtered, ordered
+from server.service.receiver_rows import SEVERITIES, readable
 from server.service.receiver_settings import ALERTMANAGER
-from server.service.receivers import SEVERITIES
 from server.service.selections import Selections
 
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
@@ -63,7 +63,8 @@ class Deliveries:
             await self._enqueue_for(session, receiver, numbered)
 
     async def _enqueue_for(self, session: Session, receiver: Row, numbered: Sequence[tuple[AlertEvent, int, int]]) -> None:
-        kinds, least = json.loads(receiver["event_kinds"]), SEVERITIES.index(receiver["min_severity"])
+        sound = readable(receiver)
+        kinds, least = sound.events, SEVERITIES.index(sound.min_severity)
         wanted = [one for one in numbered if one[0].kind in kinds and _rank(one[0].severity) >= least]
         if wanted and receiver["selector"]:
             meant = await self._meant(session, receiver, [event.node_id for event, _, _ in wanted])

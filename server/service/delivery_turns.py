@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from server.auth import Caller
 from server.db import Along, Db, Row, Session
-from server.errors import NotFound
+from server.errors import Conflict, NotFound
 from server.ids import new_id
 from server.outbound.outcome import Outcome
 from server.outbound.shapes import TEST, Told
@@ -114,8 +114,10 @@ class DeliveryTurns:
             if to.kind == ALERTMANAGER and await self._lease(receiver_id, self._clock()):
                 await self._repeat(to, self._clock())
         except (NotFound, Broken) as problem:
-            trouble = Outcome(False, text=str(problem), wait=MOST_S)
-            await self._db.transaction(lambda session: self._wrong(session, receiver_id, trouble, self._clock()))
+            # It was deleted meanwhile, or damaged outside: its page says so, and a change is tried at once.
+            log.error("receiver %s is sent nothing: %s", receiver_id, problem)
+            pause = {"id": receiver_id, "until": self._clock() + round(MOST_S * 1000)}
+            await self._db.transaction(lambda session: session.execute(self._q.pause, pause))
         finally:
             await self._release(receiver_id)
 
@@ -237,9 +239,13 @@ class DeliveryTurns:
     async def test(self, caller: Caller, receiver_id: str, now: int, along: Along[str] | None = None) -> tuple[str, Outcome, int]:
         """Send a message that says it is a test, at once, past all that waits: the delivery's id, how it ended, milliseconds.
 
-        One that is taken ends the pause after failures. `along` is given the id, before anything is sent. Raises NotFound, seals.Broken.
+        One that is taken ends the pause after failures. `along` is given the id, before anything is sent. Raises NotFound; Conflict for one
+        that was damaged outside the manager.
         """
-        to, one = await self._receivers.opened(receiver_id), new_id(now)
+        try:
+            to, one = await self._receivers.opened(receiver_id), new_id(now)
+        except Broken as problem:
+            raise Conflict(str(problem)) from problem
         text = words_of(to.settings.get("language", "en")).test
         event = AlertEvent(one, one, TEST, now, "", "Test", TEST, "info", "", "", "", text, None, None, now, 0, "", 1)
         row = {"id": one, "message_id": one, "receiver_id": to.id, "receiver_name": to.name, "alert_id": one, "place": 1}

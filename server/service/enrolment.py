@@ -25,14 +25,15 @@ from host.wire.protocol import PROTOCOL
 from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
 from server.db import Along, Db, Row, Session
-from server.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
+from server.errors import BadInput, Conflict, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
 from server.service.arrivals import Arrivals
 from server.service.audit import Audit
 from server.service.facts import facts_text, main_address
+from server.service.in_service import IS_RETIRED, check, refusal
 from server.service.node_index import NodeIndex
-from server.service.quarantine import IN_QUARANTINE, Quarantine
+from server.service.quarantine import Quarantine
 
 log = logging.getLogger("server.enrolment")
 
@@ -147,14 +148,16 @@ class Enrolment:
         row = await self._db.row(self._q.caller, {"fingerprint": hashlib.sha256(certificate_der).hexdigest()})
         if row is None:
             raise NotAuthenticated("this certificate is not one of a node here; enrol again")
-        if row["revoked_at"] is not None or row["state"] == RETIRED:
+        if row["state"] == RETIRED:
+            raise NotAuthenticated(IS_RETIRED)
+        if row["revoked_at"] is not None:
             raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
         if row["not_after"] <= now:
             raise NotAuthenticated("this node's certificate has ended; enrol again with a new token")
         if machine and (machine != row["machine"] or row["claims"] or row["state"] == QUARANTINED):
             await self._quarantine.met(row["node_id"], machine, ip, now)
-        if row["state"] == QUARANTINED:
-            raise NotAllowed(IN_QUARANTINE)
+        if problem := refusal(row["state"]):
+            raise problem
         caller = Caller("node", row["node_id"], row["name"], ip, credential=row["fingerprint"], node_state=row["state"])
         if row["older"]:
             await self._retire_older(caller, row["created_at"], now)
@@ -168,6 +171,7 @@ class Enrolment:
         public_key = public_key_hash(csr)
 
         async def work(session: Session) -> str:
+            await check(session, self._db.q, caller.id)
             mine = await session.row(self._q.caller, {"fingerprint": caller.credential})
             if mine is None or mine["revoked_at"] is not None:
                 raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")

@@ -198,6 +198,7 @@ class Nodes:
             await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
+        self._wakeups.wake(node(node_id))
 
     async def retire_long_gone(self, days: int, now: int) -> int:
         """Retire nodes that were offline for `days`; how many. 0 days: none."""
@@ -216,6 +217,7 @@ class Nodes:
         organising = self._db.q.organising
         for query in (
             q.delete_output,
+            q.delete_files,
             q.delete_command_files,
             q.delete_commands,
             q.delete_certificates,

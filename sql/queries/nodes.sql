@@ -10,6 +10,12 @@ SELECT * FROM nodes WHERE id = :id;
 -- name: by_ids
 SELECT id, name, state FROM nodes WHERE id IN (:ids*);
 
+-- name: keep__sqlite
+SELECT id, name, state FROM nodes WHERE id IN (:ids*);
+
+-- name: keep__mysql
+SELECT id, name, state FROM nodes WHERE id IN (:ids*) ORDER BY id LOCK IN SHARE MODE;
+
 -- name: names_like
 SELECT name FROM nodes WHERE name = :name OR name LIKE :pattern;
 

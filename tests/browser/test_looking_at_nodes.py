@@ -77,7 +77,7 @@ def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_pag
     page.goto(f"/nodes/{node}")
     page.get_by_role("link", name="6h").click()
     expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h#h-charts")
-    expect(page.locator(".plot canvas")).to_have_count(4)
+    expect(page.locator("#chart-cpu canvas, #chart-memory canvas, #chart-disk canvas, #chart-network canvas")).to_have_count(4)
     expect(page.locator("#chart-cpu")).to_contain_text("1 gap")
     expect(page.locator("#chart-cpu .summary")).to_contain_text("mean")
     page.locator("#chart-cpu summary").click()
@@ -86,6 +86,26 @@ def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_pag
     seven_days = page.goto(f"/nodes/{node}?range=7d")
     assert seven_days is not None
     assert seven_days.status == 200
+
+
+def test_each_interface_and_core_has_a_line_and_the_choice_stands_in_the_address(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    site.samples(node, 60)
+    page = open_page()
+    page.goto(f"/nodes/{node}")
+    expect(page.locator("#chart-of-mounts-used .series li")).to_have_count(2)
+    page.get_by_role("link", name="Network interfaces").click()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?of=nics#h-of")
+    expect(page.locator("#chart-of-nics-received canvas, #chart-of-nics-sent canvas")).to_have_count(2)
+    page.get_by_role("link", name="wg0 hide").click()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?of=nics&name=eth0#h-of")
+    expect(page.locator("#chart-of-nics-sent .series li")).to_have_count(1)
+    page.get_by_role("link", name="6h", exact=True).click()
+    expect(page.locator("#chart-of-nics-sent .series li")).to_have_count(1)
+    assert "range=6h" in page.url
+    page.goto(f"/nodes/{node}?range=90d&of=cores")
+    expect(page.locator("section[aria-labelledby=h-of] .note")).to_contain_text("Details are kept from")
+    expect(page.locator("#chart-of-cores-busy .series li")).to_have_count(6)
 
 
 def test_a_part_of_a_chart_is_looked_at_by_dragging_and_the_back_button_leads_back(site: Site, open_page: Open) -> None:
@@ -102,10 +122,10 @@ def test_a_part_of_a_chart_is_looked_at_by_dragging_and_the_back_button_leads_ba
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
     page.mouse.up()
     page.wait_for_url("**from=*")
-    expect(page.locator(".plot canvas")).to_have_count(4)
+    expect(page.locator("#plot-cpu canvas")).to_have_count(1)
     data = json.loads(page.locator("#plot-cpu").get_attribute("data-chart") or "")
     assert 80 * 60 < data["to"] - data["from"] < 100 * 60, "a quarter of six hours"
-    assert page.locator(".chips [aria-current]").count() == 0
+    assert page.locator("ul[aria-label='Range of time'] [aria-current]").count() == 0
     page.go_back()
     expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h")
 

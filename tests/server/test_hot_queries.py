@@ -23,6 +23,7 @@ HOT = (
     "output.known_chunk",
     "metrics.series",
     "metrics.series_by_step",
+    "metrics.details",
     "metrics.latest",
     "metrics.newest",
     "metrics.plugin_series",
@@ -143,6 +144,10 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "slot",
+        "cpu",
+        "disk",
+        "network",
         "number",
     ]
 )
