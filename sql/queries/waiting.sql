@@ -36,7 +36,18 @@ SELECT id, fingerprint FROM nodes WHERE state <> 'pending';
 UPDATE nodes SET fingerprint = :fingerprint, updated_at = :now WHERE id = :id;
 
 -- name: give_back_certificates
-UPDATE node_certificates SET revoked_at = NULL WHERE node_id = :node_id AND revoked_at = :at AND not_after > :now;
+UPDATE node_certificates SET revoked_at = NULL WHERE node_id IN (:ids*) AND not_after > :now
+  AND revoked_at = (SELECT n.state_since FROM nodes n WHERE n.id = node_certificates.node_id);
+
+-- name: revoke_of_nodes
+UPDATE node_certificates SET revoked_at = :now WHERE node_id IN (:ids*) AND revoked_at IS NULL;
+
+-- name: unfetched
+SELECT COUNT(*) AS total FROM commands WHERE node_id IN (:ids*) AND state = 'queued' AND handed_at IS NULL;
+
+-- name: cancel_of_nodes
+UPDATE commands SET state = 'canceled', reason = :reason, finished_at = :now, body = '', headers = ''
+WHERE node_id IN (:ids*) AND state = 'queued' AND handed_at IS NULL;
 
 -- name: long_gone
 SELECT id FROM nodes WHERE state = 'offline' AND last_seen < :before AND state_since < :before LIMIT 200;
