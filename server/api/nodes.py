@@ -18,10 +18,12 @@ from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import (
     Agent,
     Daemon,
+    DetailSpan,
     Given,
     ListedNode,
     NamedSpan,
     Node,
+    NodeDetails,
     NodeList,
     NodeLog,
     NodeMarks,
@@ -39,6 +41,7 @@ from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.config import Config
 from server.db import Row
 from server.door import Door
+from server.service.details import KINDS, Point
 from server.service.ranges import kept_since, least_step
 from server.service.rollups import COARSE, FINE, HOUR_MS, MINUTE_MS
 from server.service.windows import Active
@@ -143,6 +146,18 @@ def routes(door: Door, services: Services) -> list[Route]:
         plugins = await services.metrics.plugin_series(node_id, since, until, step)
         return good(now, {"since": since, "until": until, "step": step, "points": points, "plugins": plugins})
 
+    async def details(request: Request, caller: Caller) -> Response:
+        now, node_id, kind = services.clock(), request.path_params["id"], request.path_params["kind"]
+        wanted = query(request, DetailSpan)
+        since, until = wanted.times(now)
+        await services.nodes.get(node_id)
+        found = await services.details.series(node_id, kind, since, until, now, wanted.name, wanted.step)
+        lines = [
+            {"name": line.name, "figure": line.figure, "unit": line.unit, "points": [_point(point) for point in line.points]}
+            for line in found.lines
+        ]
+        return good(now, {name: getattr(found, name) for name in ("since", "until", "step", "kept_since", "names")} | {"lines": lines})
+
     async def marks(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
         since, until = query(request, NamedSpan).times(now)
@@ -209,6 +224,12 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", query=Confirmed, answer=NodeState)),
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
         door.route(
+            "/api/v1/nodes/{id}/metrics/{kind}",
+            details,
+            NODE_READ,
+            call=Call(f"Figures of each of its {', '.join(KINDS)} over time", query=DetailSpan, answer=NodeDetails),
+        ),
+        door.route(
             "/api/v1/nodes/{id}/marks", marks, NODE_READ, call=Call("What happened to it over time", query=NamedSpan, answer=NodeMarks)
         ),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
@@ -237,6 +258,10 @@ def step_for(since: int, until: int, now: int, config: Config) -> int:
     least = -(-span // POINTS)
     unit = next(unit for unit in (MINUTE_MS, FINE, COARSE) if (unit >= kept and least <= 5 * unit) or unit == COARSE)
     return max(-(-least // unit), 1) * unit
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {"at": point.at, "value": point.value, "most": point.most}
 
 
 def _daemon(row: Row) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from server.ctl import (
     commands,
     files,
     groups,
+    interrupt,
     nodes,
     orders,
     overview,
@@ -94,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         _check_text(sys.argv[1:] if arguments is None else arguments)
-        code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
+        with interrupt.ends():
+            code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
     except Problem as problem:
         print(f"opsctl: {clean(str(problem))}", file=sys.stderr)
         return problem.exit_code

@@ -143,7 +143,7 @@ class Commands:
             self._wakeups.wake(node(node_id))
         return done
 
-    async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
+    async def cancel(self, caller: Caller, command_id: str, now: int, along: Along[str] | None = None) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
 
         Returns its state now. Raises NotFound; Conflict when it has ended or is itself a cancellation.
@@ -166,7 +166,7 @@ class Commands:
             await session.execute(self._q.insert, order | {"target_id": command_id})
             return str(row["state"])
 
-        state = await self._db.transaction(work)
+        state = await self._db.transaction(work, along)
         self._wakeups.wake(node(row["node_id"]))
         self._wakeups.wake(execution(command_id))
         return state

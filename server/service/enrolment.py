@@ -28,6 +28,7 @@ from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
+from server.service.arrivals import Arrivals
 from server.service.audit import Audit
 from server.service.facts import facts_text, main_address
 from server.service.in_service import IS_RETIRED, check, refusal
@@ -50,7 +51,10 @@ class Token:
 
 
 class Enrolment:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, quarantine: Quarantine, certificate_days: int) -> None:
+    def __init__(
+        self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, quarantine: Quarantine, arrivals: Arrivals, certificate_days: int
+    ) -> None:
+        self._arrivals = arrivals
         self._db, self._q, self._nodes, self._quarantine = db, db.q.enrolment, db.q.nodes, quarantine
         self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
@@ -108,8 +112,11 @@ class Enrolment:
         token_hash = self._keys.seals.token(_secret_of(request.token))
         public_key = public_key_hash(request.csr)
 
+        found: Row | None = None
+
         async def work(session: Session) -> EnrollAnswer:
-            token = await session.row(self._q.token_by_hash, {"hash": token_hash})
+            nonlocal found
+            token = found = await session.row(self._q.token_by_hash, {"hash": token_hash})
             if token is None:
                 raise NotAuthenticated("the enrolment token is unknown; make a new one on the manager")
             known = await session.row(self._q.certificate_by_key, {"public_key": public_key})
@@ -121,7 +128,13 @@ class Enrolment:
                 raise NotAuthenticated(f"the enrolment token {_why_not(token, now)}; make a new one on the manager")
             return await self._take_in(session, request, token, public_key, ip, now)
 
-        return await self._db.transaction(work)
+        try:
+            return await self._db.transaction(work)
+        except NotAuthenticated as problem:
+            # For whoever watches the token: a host that is turned away says so in its own log only.
+            if found:
+                await self._arrivals.refuse(found["id"], request.facts.hostname, ip, problem.message, now)
+            raise
 
     async def caller(self, certificate_der: bytes | None, ip: str, now: int, machine: str = "") -> Caller:
         """The node whose certificate the connection proved; its `credential` is the certificate's fingerprint. `machine` is the

@@ -14,6 +14,7 @@ from server.door import Door
 from server.errors import BadInput, Conflict, NotFound, OpsError
 from server.services import Services
 from server.web import session, targets
+from server.web.once import once
 from server.web.render import Pages
 
 CONFIRMED = (orders.AGENT_STOP, orders.AGENT_RESTART)
@@ -53,9 +54,12 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if verb not in GIVEN:
             raise BadInput(f"verb: {verb[:40]!r} is unknown; use one of {', '.join(GIVEN)}", field="verb")
         level = level if verb == orders.LOG_LEVEL else ""
-        names = fields.all("confirm")
+        node_id, now, names = request.path_params["id"], services.clock(), fields.all("confirm")
+        give = services.orders.give
         try:
-            command = await services.orders.give(caller, request.path_params["id"], verb, services.clock(), level=level, confirm=names)
+            command = await once(
+                services, request, caller, str, lambda along: give(caller, node_id, verb, now, level=level, confirm=names, along=along)
+            )
         except Conflict as refused:
             if refused.field != "confirm":
                 raise

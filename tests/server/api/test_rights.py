@@ -102,6 +102,7 @@ ADMINS = {
     ("DELETE", "/api/v1/nodes/{id}"),
     ("POST", "/api/v1/nodes/{id}/orders"),
     ("POST", "/api/v1/enrolment-tokens"),
+    ("GET", "/api/v1/enrolment-tokens/{id}"),
     ("POST", "/api/v1/commands"),
     ("POST", "/api/v1/commands/{id}/cancel"),
     ("GET", "/api/v1/audit"),
