@@ -199,3 +199,18 @@ async def test_one_node_of_a_protected_group_is_retired_and_ordered_about_only_b
     assert (await visit.post(f"/nodes/{node.id}/retire", {"confirm": ""})).status_code == 409
     assert (await visit.post(f"/nodes/{node.id}/retire", {"confirm": "Core"})).status_code == 303
     assert (await manager.services.nodes.get(node.id))["state"] == "retired"
+
+
+async def test_a_token_for_a_machine_installed_anew_is_made_from_its_nodes_page(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    node = await manager.enrol()
+    await manager.db.transaction(lambda session: manager.services.nodes.move(session, node.id, "offline", manager.time()))
+    assert f'href="/enrol?node={node.id}"' in (await visit.get(f"/nodes/{node.id}")).text
+    form = (await visit.get(f"/enrol?node={node.id}")).text
+    assert "For the machine of web-1, installed anew" in form
+    assert 'id="node-name"' not in form
+    made = await visit.post("/enrol", {"node": node.id, "uses": "1", "hours": "1", "note": "", "tags": "", "name": ""})
+    assert "ops1." in made.text
+    rows = await manager.db.transaction(lambda session: session.raw_rows("SELECT for_node FROM enrolment_tokens"))
+    assert {row["for_node"] for row in rows} == {"", node.id}
+    assert (await visit.get("/enrol?node=nobody")).status_code == 404
