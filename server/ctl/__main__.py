@@ -20,6 +20,7 @@ from server.ctl import (
     overview,
     quarantine,
     receivers,
+    retirement,
     rules,
     run,
     sign,
@@ -82,7 +83,8 @@ for _verb in (
 ):
     cli.add_command(_verb)
 
-nodes.nodes.add_command(timeline.timeline)
+for _part in (timeline.timeline, retirement.retire, retirement.restore):
+    nodes.nodes.add_command(_part)
 
 
 def main(arguments: list[str] | None = None) -> int:
