@@ -243,6 +243,7 @@ TIMELINE_KINDS = {
 TIMELINE_RANGES = {"24h": N_("24 hours"), "7d": N_("7 days"), "30d": N_("30 days"), "": N_("All")}
 NODE_EVENTS = {
     "agent_keeps_failing": N_("The agent keeps failing"),
+    "daemon.started": N_("The daemon started"),
     "certificate_renewed": N_("The certificate was renewed"),
     "outbox_damaged": N_("The outbox was damaged"),
     "plugin_mended": N_("A plugin works again"),

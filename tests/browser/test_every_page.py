@@ -48,7 +48,15 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/groups/{id}": ("{group}",),
     "/log": ("", "?q=nothing", "?node={node}"),
     "/nodes": ("", "?q=nothing", "?select=group:shanghai", "?select=name:db*+and+nothing=1", "?state=retired"),
-    "/nodes/{id}": ("{node}", "{off}", "{calm}?range=7d", "{gone}", "{copied}", "{loud}"),
+    "/nodes/{id}": (
+        *("{node}", "{off}", "{calm}?range=7d", "{gone}", "{copied}", "{loud}"),
+        *(
+            "{node}?of=nics&range=24h&q=disk",
+            "{node}?of=cores&range=90d&during=1",
+            "{node}?of=gpus&range=6h",
+            "{node}?of=devices&name=none",
+        ),
+    ),
     "/nodes/{id}/configuration": ("{node}/configuration", "{off}/configuration"),
     "/nodes/{id}/configuration/edit": ("{node}/configuration/edit",),
     "/nodes/{id}/delete": ("{gone}/delete",),
