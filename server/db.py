@@ -228,10 +228,16 @@ class Db:
         await database.connect()
         connection = database.connection()
         await connection.__aenter__()
-        connection.raw_connection.row_factory = sqlite3.Row
-        session = Session(connection.raw_connection, self.dialect)
-        for pragma in PRAGMAS:
-            await session.raw_statement(f"PRAGMA {pragma}")
+        try:
+            connection.raw_connection.row_factory = sqlite3.Row
+            session = Session(connection.raw_connection, self.dialect)
+            for pragma in PRAGMAS:
+                await session.raw_statement(f"PRAGMA {pragma}")
+        except BaseException:
+            # Its thread would keep the process from ever ending.
+            await connection.__aexit__(None, None, None)
+            await database.disconnect()
+            raise
         return database, connection
 
     async def _connect_mysql(self) -> None:
@@ -332,12 +338,14 @@ class Db:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Session]:
-        """A connection that sees the database as it is at this moment for as long as it reads, while others write."""
+        """A connection that sees the database as it is at this moment for as long as it reads, while others write. Raises Unavailable."""
         async with self._session(self._read_lock, 1) as session:
-            for statement in _SNAPSHOT[self.dialect]:
-                await session.raw_statement(statement)
             try:
+                for statement in _SNAPSHOT[self.dialect]:
+                    await session.raw_statement(statement)
                 yield session
+            except (sqlite3.DatabaseError, pymysql.err.MySQLError) as problem:
+                raise Unavailable(f"the database could not be read to its end: {reason(problem)}", retry_after=1.0) from problem
             finally:
                 await self._undo(session)
 

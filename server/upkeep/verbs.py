@@ -16,7 +16,7 @@ from server.keys import Keys, open_keys
 from server.service.audit import Audit
 from server.upkeep import backup as backing
 from server.upkeep import restore as restoring
-from server.upkeep.alone import refuse_in_use
+from server.upkeep.alone import refuse_in_use, refuse_missing
 from server.upkeep.check import check
 from server.upkeep.status import status
 
@@ -48,6 +48,7 @@ async def _migrate(config: Config, options: argparse.Namespace) -> None:
 
 
 async def _status(config: Config, options: argparse.Namespace) -> None:
+    refuse_missing(config.url)
     async with app.database(config) as db:
         found = await status(db)
     print(f"{found.version}, {_size(found.size)}, {found.address}")
@@ -56,11 +57,14 @@ async def _status(config: Config, options: argparse.Namespace) -> None:
         print(f"  {row['name']:<24} {row['total']:>14,} rows{size}")
     for number, name, done in found.migrations:
         print(f"{number:04d} {name:<20} {'applied' if done else 'missing'}")
+    for number in found.newer:
+        print(f"{number:04d} is of a newer manager: start that one")
     if found.restoring:
         print("a restore of this database was not finished; run it again: ops-manager db restore FILE")
 
 
 async def _check(config: Config, options: argparse.Namespace) -> None:
+    refuse_missing(config.url)
     async with app.database(config) as db:
         keys = _keys(config, options)
         found = await check(db, Audit(db, keys.audit, keys.folder / "audit.checkpoint") if keys else None)
@@ -77,6 +81,7 @@ async def _backup(config: Config, options: argparse.Namespace) -> None:
     keys = _keys(config, options)
     if keys is None:
         raise OpsError(f"{config.data_dir / 'keys'} has no keys; a backup is sealed with them: run it where the manager runs")
+    refuse_missing(config.url)
     async with app.database(config) as db:
         made = await backing.backup(db, keys, options.file, options.with_keys, options.now())
     rows = sum(part.rows for part in made.tables.values())
@@ -124,4 +129,6 @@ def _keys(config: Config, options: argparse.Namespace) -> Keys | None:
 
 
 def _size(size: int) -> str:
+    if size < 2**20:
+        return f"{-(-size // 2**10):,} KiB"
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
