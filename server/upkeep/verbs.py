@@ -49,7 +49,7 @@ async def _migrate(config: Config, options: argparse.Namespace) -> None:
 
 async def _status(config: Config, options: argparse.Namespace) -> None:
     refuse_missing(config.url)
-    async with app.database(config) as db:
+    async with app.database(config, make=False) as db:
         found = await status(db)
     print(f"{found.version}, {_size(found.size)}, {found.address}")
     for row in found.tables:
@@ -65,7 +65,7 @@ async def _status(config: Config, options: argparse.Namespace) -> None:
 
 async def _check(config: Config, options: argparse.Namespace) -> None:
     refuse_missing(config.url)
-    async with app.database(config) as db:
+    async with app.database(config, make=False) as db:
         keys = _keys(config, options)
         found = await check(db, Audit(db, keys.audit, keys.folder / "audit.checkpoint") if keys else None)
     for finding in found:
@@ -82,7 +82,7 @@ async def _backup(config: Config, options: argparse.Namespace) -> None:
     if keys is None:
         raise OpsError(f"{config.data_dir / 'keys'} has no keys; a backup is sealed with them: run it where the manager runs")
     refuse_missing(config.url)
-    async with app.database(config) as db:
+    async with app.database(config, make=False) as db:
         made = await backing.backup(db, keys, options.file, options.with_keys, options.now())
     rows = sum(part.rows for part in made.tables.values())
     size = _size(options.file.stat().st_size)
