@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -45,15 +45,25 @@ class Nodes:
     async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None, order: Order = ()) -> Page:
         """Nodes by name. `q` is looked for in name, address and tags, `selected` is a selector's condition (selections.py);
         retired ones only when asked for by state or selector."""
-        if state and state not in NODE:
-            raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
-        params = {"state": state, "pattern": containing(q), "selected": int(selected is not None)}
+        params = _params(q, state, selected)
         page, count = ordered(self._q.page, SORTS, order), self._q.total
         if selected:
             page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
         rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})
         total = await self._db.row(count, params)
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
+
+    async def matching(self, *, q: str, state: str, selected: Condition | None = None, order: Order = ()) -> list[Row]:
+        """`id` and `name` of all that `page` would go through, in its order: what matches now, whatever matches later."""
+        params, query = _params(q, state, selected), ordered(self._q.matching, SORTS, order)
+        if selected:
+            query, params = query.narrowed(selected), params | selected.params
+        return await self._db.rows(query, params)
+
+    async def exported(self, ids: Sequence[str]) -> list[Row]:
+        """Those of these that are there, in this order, with facts and tags decoded."""
+        found = {row["id"]: _shown(row) for row in await self._db.rows(self._q.exported, {"ids": ids})} if ids else {}
+        return [found[one] for one in ids if one in found]
 
     async def counts(self) -> dict[str, int]:
         """State → how many nodes are in it."""
@@ -188,6 +198,7 @@ class Nodes:
             await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
+        self._wakeups.wake(node(node_id))
 
     async def retire_long_gone(self, days: int, now: int) -> int:
         """Retire nodes that were offline for `days`; how many. 0 days: none."""
@@ -206,6 +217,7 @@ class Nodes:
         organising = self._db.q.organising
         for query in (
             q.delete_output,
+            q.delete_files,
             q.delete_command_files,
             q.delete_commands,
             q.delete_certificates,
@@ -241,6 +253,13 @@ def change_of(detail: str) -> Change | None:
         return msgspec.json.decode(detail, type=Change)
     except msgspec.DecodeError:
         return None
+
+
+def _params(q: str, state: str, selected: Condition | None) -> Row:
+    """Raises BadInput."""
+    if state and state not in NODE:
+        raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
+    return {"state": state, "pattern": containing(q), "selected": int(selected is not None)}
 
 
 def _shown(row: Row) -> Row:

@@ -289,7 +289,7 @@ RULE_KINDS = {
 RULE_HELP = {
     "metric": N_("Wrong when a figure is above or below the threshold for a time."),
     "change": N_("Wrong when a figure has changed by more than the threshold within a time."),
-    "disk-full": N_("Wrong when the fullest disk, by its trend of six hours, will be full sooner than the threshold."),
+    "disk-full": N_("Wrong when a mount, by its trend of six hours, will be full sooner than the threshold."),
     "offline": N_("Wrong when a node has been offline for longer than the threshold."),
     "agent-failed": N_("Wrong when the agent has failed and its daemon could not bring it back."),
     "agent-restarts": N_("Wrong when the agent was restarted more often than the threshold within a time."),

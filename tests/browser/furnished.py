@@ -79,6 +79,14 @@ def _hosts(site: Site, made: Things) -> None:
         1, "", make_csr(), Facts("new-host", ["192.0.2.99"], "Debian GNU/Linux 12"), {"board_id": "B", "macs": "02:00:00:00:00:01"}
     )
     site.do(site.services.approvals.ask(asked, "192.0.2.99", now()))
+    token = site.do(site.services.enrolment.create_token(site.admin, 3, 1, "", {}, now()))
+    made.of["token"] = token.id
+    site.enrol("came-1", token=token.token, online=False)
+    site.do(
+        site.services.arrivals.refuse(
+            token.id, "came-2", "192.0.2.44", "the enrolment token has ended; make a new one on the manager", now()
+        )
+    )
     made.of["gone"] = site.enrol("gone")
     site.do(site.services.nodes.retire(site.admin, made.gone, now()))
     copied = made.of["copied"] = site.enrol("copied-1")

@@ -40,7 +40,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/deliveries": ("", "?state=waiting", "?receiver={receiver}", "?alert={alert}"),
     "/deliveries/{id}": ("{delivery}",),
     "/docs/api": ("", "?q=make+a+group", "?q=nothing+like+this"),
-    "/enrol": ("",),
+    "/enrol": ("", "?token={token}"),
     "/fields": ("",),
     "/files": ("",),
     "/files/{id}/delete": ("{file}/delete",),

@@ -10,6 +10,9 @@ from tests.conftest import Manager
 
 HOT = (
     "enrolment.caller",
+    "enrolment.watched",
+    "enrolment.arrived",
+    "metrics.first",
     "commands.mailbox",
     "commands.by_id",
     "reports.lanes",
@@ -20,6 +23,7 @@ HOT = (
     "output.known_chunk",
     "metrics.series",
     "metrics.series_by_step",
+    "metrics.details",
     "metrics.latest",
     "metrics.newest",
     "metrics.plugin_series",
@@ -38,7 +42,8 @@ HOT = (
     "rollups.forget_plugins",
     "alert_readings.newest",
     "alert_readings.newest_details",
-    "alert_readings.trend",
+    "alert_readings.firsts",
+    "alert_readings.details_at",
     "alert_previews.ranges",
     "alert_previews.points",
     "alert_previews.plugin_ranges",
@@ -54,7 +59,6 @@ HOT = (
     "alerts.wanting_command",
     "alerts.commands_since",
     "alerts.first_of_storm",
-    "alerts.marks",
     "alerts.resolve_many",
     "alerts.set_silent",
     "alerts.set_silenced",
@@ -140,6 +144,10 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "slot",
+        "cpu",
+        "disk",
+        "network",
         "number",
     ]
 )
