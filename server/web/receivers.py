@@ -16,8 +16,8 @@ from server.errors import BadInput, OpsError
 from server.outbound.smtp import SECURITY
 from server.outbound.wording import LANGUAGES
 from server.service.alert_events import KINDS as EVENT_KINDS
-from server.service.receiver_settings import DEFAULTS, KINDS, MAIL, SECRETS, WEBHOOK
 from server.service.receiver_rows import SEVERITIES
+from server.service.receiver_settings import DEFAULTS, KINDS, MAIL, SECRETS, WEBHOOK
 from server.service.receivers import Change
 from server.services import Services
 from server.web import session

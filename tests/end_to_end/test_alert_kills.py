@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests.load.fleet import Fleet, Wanted
-from tests.stack import Stack
+from tests.stack import Stack, StackError
 
 LEASE_MS = 60_000
 KILLED = """
@@ -178,5 +178,5 @@ def start_anyhow(stack: Stack) -> None:
     """It may be gone before it was seen to answer."""
     try:
         stack.start_manager()
-    except Exception:
+    except StackError:
         assert stack.manager_ended()
