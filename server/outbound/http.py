@@ -8,6 +8,7 @@ is verified, redirects are answers like any other, and nothing is reused.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -54,6 +55,9 @@ async def post(
 def reason_of(problem: BaseException) -> str:
     """What the system says of a connection, without errno and addresses of memory."""
     told = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    if isinstance(problem, OSError) and problem.errno and told.startswith("Connect call failed"):
+        # asyncio's words name the address as Python writes it, and not what happened.
+        told = os.strerror(problem.errno)
     return safe(told.lower() if isinstance(problem, OSError) else told) or "the connection was lost"
 
 
