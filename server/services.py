@@ -20,12 +20,14 @@ from server.service.alert_rules import AlertRules
 from server.service.alert_watch import AlertWatch
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
+from server.service.arrivals import Arrivals
 from server.service.attention import Attention
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.deliveries import Deliveries
 from server.service.delivery_turns import DeliveryTurns
+from server.service.details import Details
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
@@ -33,8 +35,10 @@ from server.service.health import Health
 from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.logs import Logs
+from server.service.marks import Marks
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
+from server.service.node_export import NodeExport
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
 from server.service.once import Once
@@ -52,6 +56,7 @@ from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
 from server.service.sending import Sending
+from server.service.timeline import Timelines
 from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
@@ -67,6 +72,7 @@ class Services:
     once: Once
     people: People
     enrolment: Enrolment
+    arrivals: Arrivals
     approvals: Approvals
     quarantine: Quarantine
     index: NodeIndex
@@ -80,6 +86,9 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    details: Details
+    marks: Marks
+    node_export: NodeExport
     rollups: Rollups
     partitions: Partitions
     health: Health
@@ -89,6 +98,7 @@ class Services:
     files: Files
     command_files: CommandFiles
     logs: Logs
+    timelines: Timelines
     attention: Attention
     overviews: Overviews
     receivers: Receivers
@@ -110,7 +120,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     index = NodeIndex(db)
     nodes = Nodes(db, audit, wakeups, index)
     quarantine = Quarantine(db, audit, nodes, wakeups)
-    enrolment = Enrolment(db, audit, keys, index, quarantine, config.certificate_days)
+    arrivals = Arrivals(db)
+    enrolment = Enrolment(db, audit, keys, index, quarantine, arrivals, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
@@ -120,7 +131,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
-    metrics = Metrics(db)
+    metrics, groups, edits = Metrics(db), Groups(db, audit), NodeEdits(db, audit, index)
     rollups, telemetry = Rollups(db), Telemetry()
     reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
     attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
@@ -142,19 +153,23 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         once=Once(db, keys.seals),
         people=people,
         enrolment=enrolment,
+        arrivals=arrivals,
         approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
         quarantine=quarantine,
         index=index,
         nodes=nodes,
         selections=selections,
-        groups=Groups(db, audit),
-        edits=NodeEdits(db, audit, index),
+        groups=groups,
+        edits=edits,
         presence=presence,
         kinds=kinds,
         commands=commands,
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        details=Details(db, config),
+        marks=Marks(db, windows),
+        node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,
         partitions=Partitions(db),
         health=Health(db),
@@ -164,6 +179,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         files=files,
         command_files=command_files,
         logs=Logs(db),
+        timelines=Timelines(db, nodes, config.metrics_days, config.alert_days),
         attention=attention,
         overviews=Overviews(db, nodes, alerts, attention),
         receivers=receivers,

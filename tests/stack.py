@@ -65,7 +65,7 @@ class Stack:
         with out.open("ab") as stdout, log.open("ab") as stderr:
             command = [*self.manager_program, "--config", config, "run"]
             self._manager = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
-        self._until(self._manager_answers, 30, f"the manager did not start; see {log}", lambda: self._last_line(log))
+        self._until(self._manager_answers, 90, f"the manager did not start; see {log}", lambda: self._last_line(log))
         lines = [line for line in out.read_text().splitlines() if ADMIN_LINE in line]
         if lines:
             self.password = lines[0].partition(ADMIN_LINE)[2].strip()
@@ -148,6 +148,9 @@ class Stack:
 
         self._until(ready, seconds, f"the host did not come online; see {self.folder}/host/log", self.host_log)
         return self.node()
+
+    def wait_agent(self, seconds: float = 60) -> None:
+        self._until(lambda: "agent" in self.pids(), seconds, "the agent did not start", self.host_log)
 
     def wait_first_sample(self, seconds: float = 60) -> None:
         self._until(lambda: bool(self.samples()), seconds, "no sample arrived", self.host_log)

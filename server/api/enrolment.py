@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from server.answers import good
 from server.api.calls import Call, body
 from server.api.once import created
 from server.auth import NODE_ENROL, PUBLIC, Caller
 from server.door import Door
+from server.service.arrivals import Arrived
 from server.service.enrolment import Token
 from server.services import Services
 
@@ -34,6 +36,11 @@ def routes(door: Door, services: Services) -> list[Route]:
         verb = services.enrolment.create_token
         return await created(services, request, caller, now, Token, lambda along: verb(caller, *given, along))
 
+    async def one(request: Request, caller: Caller) -> Response:
+        """`state`: waiting, done (used up), ended or revoked. A host is enrolled, then online, then has a `first_at` of its figures."""
+        now = services.clock()
+        return good(now, await services.arrivals.look(request.path_params["id"], now))
+
     async def ca(request: Request, caller: Caller) -> Response:
         # Public like the certificate in every handshake: whoever asks compares it with a pin, or trusts it already.
         return PlainTextResponse(services.keys.ca_pem, media_type="application/x-pem-file")
@@ -45,6 +52,12 @@ def routes(door: Door, services: Services) -> list[Route]:
             NODE_ENROL,
             ("POST",),
             Call("A token with which hosts enrol", body=NewToken, answer=Token, status=201),
+        ),
+        door.route(
+            "/api/v1/enrolment-tokens/{id}",
+            one,
+            NODE_ENROL,
+            call=Call("Who came with a token, and who came in vain", answer=Arrived),
         ),
         door.route("/api/v1/ca", ca, PUBLIC, call=Call("The manager's CA certificate as PEM", answer=str, media="application/x-pem-file")),
     ]

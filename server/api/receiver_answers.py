@@ -58,13 +58,6 @@ class Receiver(Answer):
     updated_by: str
 
 
-class Receivers(Answer):
-    """By name."""
-
-    items: list[Receiver]
-    total: int
-
-
 class MadeReceiver(Answer):
     """`secret`: the one that was made for a webhook, shown this once; null where none was made."""
 
@@ -129,7 +122,8 @@ class Together(Answer):
 
 
 class OneDelivery(Delivery):
-    """`together`: what else is in the same message."""
+    """`together`: what else is in the same message; `repeatable`: it can be sent again."""
 
     attempts_log: list[Attempt]
     together: list[Together]
+    repeatable: bool

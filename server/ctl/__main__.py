@@ -14,6 +14,7 @@ from server.ctl import (
     commands,
     files,
     groups,
+    interrupt,
     nodes,
     orders,
     overview,
@@ -23,6 +24,7 @@ from server.ctl import (
     run,
     sign,
     tasks,
+    timeline,
     waiting,
     windows,
 )
@@ -80,6 +82,8 @@ for _verb in (
 ):
     cli.add_command(_verb)
 
+nodes.nodes.add_command(timeline.timeline)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code, see problems.py."""
@@ -89,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         _check_text(sys.argv[1:] if arguments is None else arguments)
-        code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
+        with interrupt.ends():
+            code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
     except Problem as problem:
         print(f"opsctl: {clean(str(problem))}", file=sys.stderr)
         return problem.exit_code

@@ -14,8 +14,9 @@ from host.wire.orders import AGENT_RESTART, AGENT_START, AGENT_STOP, COLLECT, CO
 from host.wire.orders import MAX_CONFIGURATION_BYTES as MAX_BYTES
 from server.ctl import follow, names, outcome, show
 from server.ctl.client import Client
+from server.ctl.interrupt import PERHAPS, leaving
 from server.ctl.options import connect, json_option, wait_option
-from server.ctl.problems import INTERRUPTED, Problem, Usage
+from server.ctl.problems import Problem, Usage
 
 
 class _ToFile:
@@ -133,8 +134,6 @@ def diagnose(node: str, to: str, as_json: bool) -> int:
             sink = _ToFile(stream)
             target = _order(client, found, {"verb": DIAGNOSE})
             item = _end(client, target, sink)
-        if isinstance(item, int):
-            return item
         if item["state"] == "succeeded":
             if sink.size != item["stdout_bytes"]:
                 raise Problem(f"{sink.size} of {item['stdout_bytes']} bytes came; ask again")
@@ -153,7 +152,8 @@ def diagnose(node: str, to: str, as_json: bool) -> int:
 def _give(client: Client, node: str, order: dict[str, Any], wait: bool, as_json: bool, quiet: bool = False) -> int:
     """Gives the order; waits for its end when that is wanted. The exit code."""
     found = names.node(client, node)
-    target = _order(client, found, order)
+    with leaving(PERHAPS):
+        target = _order(client, found, order)
     if not wait:
         if as_json:
             show.as_json({"command_id": target.command_id})
@@ -164,8 +164,6 @@ def _give(client: Client, node: str, order: dict[str, Any], wait: bool, as_json:
         show.say(f"{found['name']} is {found['state']}: waiting for it to fetch the order")
     kept = follow.Kept()
     item = _end(client, target, kept if as_json or quiet else follow.Raw())
-    if isinstance(item, int):
-        return item
     if as_json:
         show.as_json(item | {"chunks": kept.chunks.get(target.command_id, [])})
     elif item["state"] == "succeeded":
@@ -178,15 +176,12 @@ def _order(client: Client, found: dict[str, Any], order: dict[str, Any]) -> foll
     return follow.Target(answer["command_id"], found["name"])
 
 
-def _end(client: Client, target: follow.Target, sink: follow.Sink) -> dict[str, Any] | int:
-    """The command when it has ended; the exit code when the person went away."""
-    try:
+def _end(client: Client, target: follow.Target, sink: follow.Sink) -> dict[str, Any]:
+    """The command when it has ended."""
+    with leaving(f"left running; go on watching with: opsctl output --follow {target.command_id}"):
         follow.watch(client, [target], "", sink)
         item: dict[str, Any] = follow.Patient(client).get(f"/api/v1/commands/{target.command_id}")
         return item
-    except KeyboardInterrupt:
-        show.say(f"left running; go on watching with: opsctl output --follow {target.command_id}")
-        return INTERRUPTED
 
 
 def _in_force(client: Client, found: dict[str, Any]) -> dict[str, Any]:

@@ -55,9 +55,8 @@ async def post(
 def reason_of(problem: BaseException) -> str:
     """What the system says of a connection, without errno and addresses of memory."""
     told = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-    if isinstance(problem, OSError) and problem.errno and told.startswith("Connect call failed"):
-        # asyncio's words name the address as Python writes it, and not what happened.
-        told = os.strerror(problem.errno)
+    if isinstance(problem, ConnectionError) and problem.errno:
+        told = os.strerror(problem.errno)  # asyncio puts the address there, as a tuple
     return safe(told.lower() if isinstance(problem, OSError) else told) or "the connection was lost"
 
 

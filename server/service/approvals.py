@@ -87,7 +87,8 @@ class Approvals:
             assert pending is not None, "a request's node is a row"
             detail = {"name": pending["name"], "key": request["public_key"]}
             if same_as:
-                known = await session.row(self._db.q.nodes.by_id, {"id": same_as})
+                # Locked from here on: a renewal that is under way must not leave a certificate behind that nobody revoked.
+                known = await session.row(self._db.q.machines.node, {"id": same_as})
                 if known is None:
                     raise NodeUnknown(f"there is no node {same_as[:40]!r}", field="same_as")
                 if known["state"] == PENDING:
@@ -116,7 +117,8 @@ class Approvals:
             request = await self._request(session, node_id)
             await session.execute(self._q.reject, {"public_key": request["public_key"], "now": now, "who": caller.name})
             await self._nodes.erase(session, node_id, PENDING)
-            await self._audit.record(session, caller, "node.reject", f"node {node_id}", {"key": request["public_key"]}, now)
+            detail = {"key": request["public_key"]}
+            await self._audit.record(session, caller, "node.reject", f"node {node_id}", detail, now, nodes=())
 
         await self._db.transaction(work)
 

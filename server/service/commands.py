@@ -46,7 +46,7 @@ from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.holding import NONE, WAITS, Holding
 from server.service.kinds import Kinds
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, filtered, ordered
 from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
@@ -54,6 +54,7 @@ log = logging.getLogger("server.commands")
 
 MAX_NODES = 5_000
 SORTS = {name: f"c.{name}" for name in ("queued_at", "started_at", "finished_at", "state", "kind")}
+FILTERS = {name: f"c.{name} = :{name}" for name in ("node_id", "task_id", "state", "kind")}
 UNFINISHED = 50
 MAX_TASK_BYTES = 2 * 1024 * 1024
 """Of one signed request: the agent takes no larger one."""
@@ -142,7 +143,7 @@ class Commands:
             self._wakeups.wake(node(node_id))
         return done
 
-    async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
+    async def cancel(self, caller: Caller, command_id: str, now: int, along: Along[str] | None = None) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
 
         Returns its state now. Raises NotFound; Conflict when it has ended or is itself a cancellation.
@@ -154,7 +155,8 @@ class Commands:
             raise Conflict("this is itself the order to stop another command; it cannot be called back")
 
         async def work(session: Session) -> str:
-            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
+            about = {"node": row["node_id"]}
+            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", about, now, nodes=[row["node_id"]])
             if await self._end_unfetched(session, command_id, CANCELED, "canceled before the host had it", now):
                 return CANCELED
             if row["path"].startswith(DAEMON_PREFIX):
@@ -164,7 +166,7 @@ class Commands:
             await session.execute(self._q.insert, order | {"target_id": command_id})
             return str(row["state"])
 
-        state = await self._db.transaction(work)
+        state = await self._db.transaction(work, along)
         self._wakeups.wake(node(row["node_id"]))
         self._wakeups.wake(execution(command_id))
         return state
@@ -176,13 +178,14 @@ class Commands:
             raise NotFound(f"there is no command {command_id[:40]!r}")
         return row
 
-    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int, order: Order = ()) -> Page:
-        """Executions of tasks and orders for daemons, newest first."""
+    async def page(self, *, node_id: str, task_id: str, state: str, kind: str = "", limit: int, offset: int, order: Order = ()) -> Page:
+        """Executions of tasks and orders for daemons, newest first. `kind`: of task, or the verb of an order. Raises BadInput."""
         if state and state not in COMMAND:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
-        params = {"node_id": node_id, "task_id": task_id, "state": state}
-        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {**params, "limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total, params)
+        wanted = {"node_id": node_id, "task_id": task_id, "state": state, "kind": kind}
+        (page, params), (count, _) = filtered(self._q.page, FILTERS, wanted), filtered(self._q.total, FILTERS, wanted)
+        rows = await self._db.rows(ordered(page, SORTS, order), {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(count, params)
         return Page(rows, total["total"] if total else 0)
 
     async def unfinished(self, node_id: str) -> list[Row]:
@@ -275,8 +278,8 @@ class Commands:
         return {row["node_id"] for row in await self._db.rows(self._q.recently_queued, {"since": since})}
 
     async def check_nodes(self, session: Session, wanted: Sequence[str]) -> None:
-        """Raises NodeUnknown, Conflict (retired or quarantined)."""
-        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.by_ids, {"ids": wanted})}
+        """They stay in service until the transaction ends. Raises NodeUnknown, Conflict (retired or quarantined)."""
+        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.keep, {"ids": wanted})}
         for node_id in wanted:
             if node_id not in found:
                 raise NodeUnknown(f"there is no node {node_id[:40]!r}", field="nodes")

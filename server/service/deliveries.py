@@ -12,18 +12,22 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
+from server.outbound.shapes import TEST
 from server.service.alert_events import GROUPED, RESOLVED, AlertEvent
 from server.service.audit import Audit
-from server.service.page import Page
+from server.service.page import Order, Page, filtered, ordered
 from server.service.receiver_rows import SEVERITIES, readable
 from server.service.receiver_settings import ALERTMANAGER
 from server.service.selections import Selections
 
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
 STATES = (WAITING, SENT, FAILED)
+SORTS = {"created_at": "d.created_at"}
+FILTERS = {name: f"d.{name} = :{name}" for name in ("receiver_id", "state", "alert_id", "event_kind")}
+FILTERS |= {"since": "d.created_at >= :since", "until": "d.created_at < :until"}
 DAY_MS = 86_400_000
 CHUNK = 500
 """Ids in one statement."""
@@ -105,23 +109,37 @@ class Deliveries:
         await session.insert_rows(self._q.insert_firing, rows)
         return named
 
-    async def page(self, receiver_id: str, state: str, limit: int, offset: int) -> Page:
-        """The newest first, as `get`. Raises BadInput."""
+    async def page(
+        self,
+        receiver_id: str,
+        state: str,
+        limit: int,
+        offset: int,
+        order: Order = (),
+        *,
+        alert_id: str = "",
+        kind: str = "",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Page:
+        """The newest first, as `get`. `kind`: of the event; written in [`since`, `until`) UTC ms. Raises BadInput."""
         if state not in ("", *STATES):
             raise BadInput(f"state: {state[:20]!r} is unknown; use one of {', '.join(STATES)}", field="state")
-        params = {"receiver_id": receiver_id, "state": state}
-        rows = await self._db.rows(self._q.page, params | {"limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total, params)
+        wanted = {"receiver_id": receiver_id, "state": state, "alert_id": alert_id, "event_kind": kind, "since": since, "until": until}
+        page, params = filtered(self._q.page, FILTERS, wanted)
+        rows = await self._db.rows(ordered(page, SORTS, order), params | {"limit": limit, "offset": offset})
+        total = await self._db.row(filtered(self._q.total, FILTERS, wanted)[0], params)
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
-    async def of_alert(self, alert_id: str, limit: int = 100, offset: int = 0) -> Page:
+    async def of_alert(self, alert_id: str, limit: int = 100) -> Page:
         """Where this alert was told, and what came of it: for its own page. The newest first."""
-        rows = await self._db.rows(self._q.of_alert, {"alert_id": alert_id, "limit": limit, "offset": offset})
+        rows = await self._db.rows(self._q.of_alert, {"alert_id": alert_id, "limit": limit})
         total = await self._db.row(self._q.total_of_alert, {"alert_id": alert_id})
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
     async def get(self, delivery_id: str) -> Row:
-        """With `attempts_log` (each `begun_at`, `took_ms`, `status`, `good`, `answer`) and `together`: what else is in the same message."""
+        """With `attempts_log` (each `begun_at`, `took_ms`, `status`, `good`, `answer`), `together`: what else is in the same message,
+        and `repeatable`: whether it can be sent again, which a test cannot, nor what a receiver that is switched off or gone was told."""
         row = await self._db.row(self._q.by_id, {"id": delivery_id})
         if row is None:
             raise NotFound(f"there is no delivery {delivery_id[:40]!r}")
@@ -129,12 +147,14 @@ class Deliveries:
         together = [
             _shown(one) for one in await self._db.rows(self._q.of_message, {"message_id": row["message_id"]}) if one["id"] != row["id"]
         ]
+        takes = bool(row.pop("takes"))
+        row["repeatable"] = takes and row["state"] == FAILED and row["event_kind"] != "test"
         return _shown(row) | {"attempts_log": [{**one, "good": bool(one["good"])} for one in attempts], "together": together}
 
-    async def again(self, caller: Caller, delivery_id: str, now: int) -> None:
-        """Try a failed one for another day, under the same id; with all that is in the same message. Raises NotFound, Conflict."""
+    async def again(self, caller: Caller, delivery_id: str, now: int, along: Along[str] | None = None) -> str:
+        """Try a failed one for another day, under the same id; with all that is in the same message; its id. Raises NotFound, Conflict."""
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             row = await session.row(self._q.by_id, {"id": delivery_id})
             if row is None:
                 raise NotFound(f"there is no delivery {delivery_id[:40]!r}")
@@ -143,7 +163,7 @@ class Deliveries:
                 raise Conflict(
                     f"the receiver {row['receiver_name']} is {'switched off' if receiver else 'deleted'}; nothing can be sent to it"
                 )
-            if row["event_kind"] == "test":
+            if row["event_kind"] == TEST:
                 raise Conflict("a test is not sent again; send another one")
             params = {"message_id": row["message_id"], "now": now, "deadline_at": now + DAY_MS}
             count = await session.execute(self._q.again, params)
@@ -151,8 +171,9 @@ class Deliveries:
                 raise Conflict(f"only what has failed is sent again; this one is {row['state']}")
             detail = {"receiver": row["receiver_name"], "count": count}
             await self._audit.record(session, caller, "delivery.again", f"delivery {delivery_id}", detail, now)
+            return delivery_id
 
-        await self._db.transaction(work)
+        return await self._db.transaction(work, along)
 
     async def end_overdue(self, now: int) -> None:
         """What could not be delivered for a day has failed, and says so."""

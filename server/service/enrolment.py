@@ -25,13 +25,15 @@ from host.wire.protocol import PROTOCOL
 from host.wire.states import OFFLINE, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
 from server.db import Along, Db, Row, Session
-from server.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
+from server.errors import BadInput, Conflict, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
+from server.service.arrivals import Arrivals
 from server.service.audit import Audit
 from server.service.facts import facts_text, main_address
+from server.service.in_service import IS_RETIRED, check, refusal
 from server.service.node_index import NodeIndex
-from server.service.quarantine import IN_QUARANTINE, Quarantine
+from server.service.quarantine import Quarantine
 
 log = logging.getLogger("server.enrolment")
 
@@ -49,7 +51,10 @@ class Token:
 
 
 class Enrolment:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, quarantine: Quarantine, certificate_days: int) -> None:
+    def __init__(
+        self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, quarantine: Quarantine, arrivals: Arrivals, certificate_days: int
+    ) -> None:
+        self._arrivals = arrivals
         self._db, self._q, self._nodes, self._quarantine = db, db.q.enrolment, db.q.nodes, quarantine
         self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
@@ -107,8 +112,11 @@ class Enrolment:
         token_hash = self._keys.seals.token(_secret_of(request.token))
         public_key = public_key_hash(request.csr)
 
+        found: Row | None = None
+
         async def work(session: Session) -> EnrollAnswer:
-            token = await session.row(self._q.token_by_hash, {"hash": token_hash})
+            nonlocal found
+            token = found = await session.row(self._q.token_by_hash, {"hash": token_hash})
             if token is None:
                 raise NotAuthenticated("the enrolment token is unknown; make a new one on the manager")
             known = await session.row(self._q.certificate_by_key, {"public_key": public_key})
@@ -120,7 +128,13 @@ class Enrolment:
                 raise NotAuthenticated(f"the enrolment token {_why_not(token, now)}; make a new one on the manager")
             return await self._take_in(session, request, token, public_key, ip, now)
 
-        return await self._db.transaction(work)
+        try:
+            return await self._db.transaction(work)
+        except NotAuthenticated as problem:
+            # For whoever watches the token: a host that is turned away says so in its own log only.
+            if found:
+                await self._arrivals.refuse(found["id"], request.facts.hostname, ip, problem.message, now)
+            raise
 
     async def caller(self, certificate_der: bytes | None, ip: str, now: int, machine: str = "") -> Caller:
         """The node whose certificate the connection proved; its `credential` is the certificate's fingerprint. `machine` is the
@@ -134,14 +148,16 @@ class Enrolment:
         row = await self._db.row(self._q.caller, {"fingerprint": hashlib.sha256(certificate_der).hexdigest()})
         if row is None:
             raise NotAuthenticated("this certificate is not one of a node here; enrol again")
-        if row["revoked_at"] is not None or row["state"] == RETIRED:
+        if row["state"] == RETIRED:
+            raise NotAuthenticated(IS_RETIRED)
+        if row["revoked_at"] is not None:
             raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
         if row["not_after"] <= now:
             raise NotAuthenticated("this node's certificate has ended; enrol again with a new token")
         if machine and (machine != row["machine"] or row["claims"] or row["state"] == QUARANTINED):
             await self._quarantine.met(row["node_id"], machine, ip, now)
-        if row["state"] == QUARANTINED:
-            raise NotAllowed(IN_QUARANTINE)
+        if problem := refusal(row["state"]):
+            raise problem
         caller = Caller("node", row["node_id"], row["name"], ip, credential=row["fingerprint"], node_state=row["state"])
         if row["older"]:
             await self._retire_older(caller, row["created_at"], now)
@@ -155,6 +171,7 @@ class Enrolment:
         public_key = public_key_hash(csr)
 
         async def work(session: Session) -> str:
+            await check(session, self._db.q, caller.id)
             mine = await session.row(self._q.caller, {"fingerprint": caller.credential})
             if mine is None or mine["revoked_at"] is not None:
                 raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")

@@ -1,4 +1,4 @@
-"""A receiver's row as it can be read. One that was damaged outside the manager is told of everything, sent nothing, until it is mended."""
+"""A receiver's row as it can be read. To one that was damaged outside the manager all is written and nothing sent, until it is mended."""
 
 from __future__ import annotations
 

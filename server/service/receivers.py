@@ -38,6 +38,7 @@ FAILING_MS = 3_600_000
 STUCK_MS = 3_600_000
 SECRETS_BROKEN = "its secrets were changed outside the manager and cannot be read: enter them anew and save"
 OFF, FAILING, FINE, UNTRIED = "off", "failing", "fine", "untried"
+HEALTH = (FINE, FAILING, UNTRIED, OFF)
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class Receivers:
         await self._db.transaction(work)
         return version + 1
 
-    async def rotate(self, caller: Caller, receiver_id: str, version: int, now: int) -> str:
+    async def rotate(self, caller: Caller, receiver_id: str, version: int, now: int, along: Along[str] | None = None) -> str:
         """A new secret for a webhook, shown this once; the one before signs as well for a day. Raises BadInput, NotFound, Conflict."""
         before = _there(await self._db.row(self._q.by_id, {"id": receiver_id}), receiver_id)
         if before["kind"] != WEBHOOK:
@@ -172,15 +173,15 @@ class Receivers:
         row = {name: before[name] for name in ("name", "enabled", "min_severity", "selector", "event_kinds", "settings")}
         row |= {"secrets": self._locked(receiver_id, secrets), "id": receiver_id, "version": version, "now": now, "who": caller.name}
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             check_version("receiver", _there(await session.row(self._q.by_id, {"id": receiver_id}), receiver_id), version)
             if before["version"] != version or await session.execute(self._q.update, row) != 1:
                 raise Conflict("the receiver was changed a moment ago; load it again")
             detail = {"name": before["name"], "both_until": now + OLD_SECRET_MS}
             await self._audit.record(session, caller, "receiver.rotate", f"receiver {receiver_id}", detail, now)
+            return made
 
-        await self._db.transaction(work)
-        return made
+        return await self._db.transaction(work, along)
 
     async def delete(self, caller: Caller, receiver_id: str, version: int, now: int) -> None:
         """What was waiting fails, and the log of deliveries stays. Raises NotFound, Conflict."""

@@ -17,10 +17,6 @@ from server.db import Row
 from server.web.words import N_
 
 MINUTE = 60_000
-RANGES = {"15m": 15 * MINUTE, "1h": 60 * MINUTE, "6h": 360 * MINUTE, "24h": 1440 * MINUTE, "7d": 10_080 * MINUTE, "30d": 43_200 * MINUTE}
-STEPS = {"15m": 1, "1h": 1, "6h": MINUTE, "24h": 5 * MINUTE, "7d": 30 * MINUTE, "30d": 120 * MINUTE}
-"""How much time one point stands for, in ms: at most some 360 points in a chart."""
-
 TABLE_ROWS = 24
 _SLACK_MS = 90_000
 
@@ -38,7 +34,8 @@ class Line:
 class Chart:
     """`data` is JSON for static/js: `{"t": [seconds], "y": [[values] …]}`. `unit` as `formats.figure` takes it.
 
-    `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation.
+    `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation. `named`: the titles
+    of the lines are names that a host gave: a mount, an interface.
     """
 
     id: str
@@ -49,6 +46,7 @@ class Chart:
     table: list[Row]
     gaps: int
     plugin: str = ""
+    named: bool = False
 
 
 _CHARTS = (
@@ -74,6 +72,7 @@ def chart(
     until: int,
     step: int,
     plugin: str = "",
+    named: bool = False,
 ) -> Chart:
     """One chart of those `columns` (name in the rows, title) of `rows`, which ascend by `at`."""
     present = [row for row in rows if any(row[column] is not None for column, _ in columns)]
@@ -84,7 +83,7 @@ def chart(
     whole = {"t": [at / 1000 for at in times], "y": values, "from": since / 1000, "to": until / 1000}
     every = max(1, -(-len(present) // TABLE_ROWS))
     table = list(reversed(present))[::every]
-    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps, plugin)
+    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps, plugin, named)
 
 
 def _broken(times: Sequence[int], step: int) -> tuple[list[int], int]:

@@ -12,6 +12,7 @@ from server.door import Door
 from server.errors import BadInput, NotFound
 from server.services import Services
 from server.web import session
+from server.web.once import once
 from server.web.render import Pages
 
 CONFIRMED = (orders.AGENT_STOP, orders.AGENT_RESTART)
@@ -37,7 +38,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if verb not in GIVEN:
             raise BadInput(f"verb: {verb[:40]!r} is unknown; use one of {', '.join(GIVEN)}", field="verb")
         level = level if verb == orders.LOG_LEVEL else ""
-        command = await services.orders.give(caller, request.path_params["id"], verb, services.clock(), level=level)
+        node_id, now = request.path_params["id"], services.clock()
+        give = services.orders.give
+        command = await once(services, request, caller, str, lambda along: give(caller, node_id, verb, now, level=level, along=along))
         return RedirectResponse(f"/commands/{command}", 303)
 
     return [

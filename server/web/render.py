@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 
 from server import auth
 from server.auth import Caller, nobody
+from server.ids import new_id
 from server.paths import resource
 from server.web import formats, i18n, words
 from server.web.findings import FINDINGS
@@ -67,6 +68,7 @@ class Pages:
             "now": self.clock(),
             "notice": words.NOTICES.get(request.query_params.get("notice", "")),
             "navigation": [item for item in NAVIGATION if caller.may(item[3])],
+            "press": new_id(self.clock()),
             "badges": getattr(request.state, "badges", {}),
             **values,
         }

@@ -1,7 +1,7 @@
 -- name: due
-SELECT h.receiver_id FROM receiver_health h JOIN receivers r ON r.id = h.receiver_id
-WHERE r.enabled = 1 AND h.leased_until <= :now AND h.pause_until <= :now
-  AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.receiver_id = h.receiver_id AND d.state = 'waiting' AND d.next_at <= :now AND d.deadline_at > :now)
+SELECT h.receiver_id FROM receivers own JOIN receiver_health h ON h.receiver_id = own.id
+WHERE own.enabled = 1 AND h.leased_until <= :now AND h.pause_until <= :now
+  AND (EXISTS (SELECT 1 FROM deliveries w WHERE w.receiver_id = h.receiver_id AND w.state = 'waiting' AND w.next_at <= :now AND w.deadline_at > :now)
     OR (h.repeat_at <= :now AND EXISTS (SELECT 1 FROM receiver_firing f WHERE f.receiver_id = h.receiver_id)));
 
 -- name: lease

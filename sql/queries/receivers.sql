@@ -40,4 +40,5 @@ DELETE FROM receiver_health WHERE receiver_id = :id;
 DELETE FROM receiver_firing WHERE receiver_id = :id;
 
 -- name: waiting_by_receiver
-SELECT receiver_id, COUNT(*) AS total, MIN(created_at) AS oldest FROM deliveries WHERE state = 'waiting' GROUP BY receiver_id;
+SELECT own.id AS receiver_id, COUNT(*) AS total, MIN(w.created_at) AS oldest
+FROM receivers own CROSS JOIN deliveries w ON w.receiver_id = own.id AND w.state = 'waiting' GROUP BY own.id;

@@ -106,3 +106,9 @@ DELETE FROM node_plugin_rollups WHERE node_id = :node_id;
 
 -- name: delete_rollups_due
 DELETE FROM node_rollups_due WHERE node_id = :node_id;
+
+-- name: delete_files
+UPDATE files SET state = 'deleted' WHERE node_id = :node_id AND state <> 'deleted';
+
+-- name: delete_audit_nodes
+DELETE FROM audit_nodes WHERE node_id = :node_id;

@@ -79,7 +79,14 @@ async def fill(services: Services, db: Db) -> None:
             address, system = f"10.{number // 250}.{number % 250}.1", "Ubuntu 24.04" if number % 2 else "Debian 12"
             facts = Facts(f"web-{number}", [address], system, "6.1", "x86_64", "CPU", number % 64, 2**30 * (number % 33))
             tags = {"env": ("prod", "test", "dev")[number % 3], "rack": str(number % 40), "owner": f"o{number % 200}"}
-            row = {"id": node_id, "name": facts.hostname, "hostname": facts.hostname, "ip": address, "tags": json.dumps(tags)}
+            row = {
+                "id": node_id,
+                "name": facts.hostname,
+                "hostname": facts.hostname,
+                "ip": address,
+                "tags": json.dumps(tags),
+                "machine": "",
+            }
             row |= {"state": "online" if number % 5 else "offline", "facts": facts_text(facts), "fingerprint": "{}"}
             await session.execute(db.q.nodes.insert, row | {"daemon_version": "0.1.0", "last_seen": NOW, "now": NOW})
             await services.index.tell(session, row | {"daemon_version": "0.1.0"})

@@ -10,6 +10,9 @@ from tests.conftest import Manager
 
 HOT = (
     "enrolment.caller",
+    "enrolment.watched",
+    "enrolment.arrived",
+    "metrics.first",
     "commands.mailbox",
     "commands.by_id",
     "reports.lanes",
@@ -20,6 +23,7 @@ HOT = (
     "output.known_chunk",
     "metrics.series",
     "metrics.series_by_step",
+    "metrics.details",
     "metrics.latest",
     "metrics.newest",
     "metrics.plugin_series",
@@ -55,6 +59,37 @@ HOT = (
     "alerts.wanting_command",
     "alerts.commands_since",
     "alerts.first_of_storm",
+    "alerts.resolve_many",
+    "alerts.set_silent",
+    "alerts.set_silenced",
+    "alerts.set_told",
+    "alerts.set_reminded",
+    "alerts.storms",
+    "alerts.interrupted_commands",
+    "alert_watches.delete",
+    "alert_readings.plugin_units",
+    "alert_readings.updates",
+    "deliveries.places",
+    "deliveries.firing_of",
+    "deliveries.of_message",
+    "deliveries.attempts",
+    "deliveries.overdue",
+    "deliveries.expire",
+    "deliveries.forget",
+    "deliveries.forget_attempts",
+    "delivery_turns.due",
+    "delivery_turns.lease",
+    "delivery_turns.waiting",
+    "delivery_turns.fold",
+    "delivery_turns.begin",
+    "delivery_turns.finish",
+    "delivery_turns.later",
+    "delivery_turns.firing",
+    "receivers.waiting_by_receiver",
+    "marks.alerts",
+    "marks.open_alerts",
+    "marks.updates",
+    "marks.starts",
     "logs.page",
     "logs.page_of_node",
     "logs.boundary",
@@ -74,6 +109,14 @@ HOT = (
     "overview.agent_versions",
     "overview.running",
     "overview.unfinished",
+    "timeline.states",
+    "timeline.audit",
+    "timeline.commands",
+    "timeline.pushes",
+    "timeline.alerts",
+    "timeline.updates",
+    "timeline.events",
+    "timeline.events_named",
 )
 """Statements as `<noun>.<name>`."""
 
@@ -102,6 +145,11 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "slot",
+        "cpu",
+        "disk",
+        "network",
+        "number",
     ]
 )
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""
@@ -113,9 +161,14 @@ SMALL = {
     "<derived2>": "the same, as MySQL names them",
     "f": "full disks: found by the inner statements",
     "n": "nodes: each of them is wanted",
+    "own": "receivers: a handful",
     "node_rollups_due": "what is due is few, and in the order of its key",
 }
 """Tables, by the name that a plan gives them, that may be read whole, and why."""
+
+
+RECENT = frozenset(["alert_readings.plugin_units"])
+"""Statements about the last hour of what is kept for a month: to read all of it they would rightly read the table."""
 
 
 async def plan(manager: Manager, name: str) -> list[Row]:
@@ -124,6 +177,8 @@ async def plan(manager: Manager, name: str) -> list[Row]:
     lists = set(re.findall(r":(\w+)\*", query.text))
     words = re.findall(r":(\w+)", query.text)
     params: dict[str, Any] = {word: ["1", "2"] if word in lists else 1 if word in NUMBERS else "1" for word in words}
+    if name in RECENT:
+        params["since"] = manager.time() - 60_000
     text, values = query.bind(params)
     prefix = "EXPLAIN QUERY PLAN" if manager.db.dialect == "sqlite" else "EXPLAIN"
 
@@ -163,6 +218,34 @@ async def fill(manager: Manager) -> None:
             manager.time.now += 60_000
     manager.time.now += 3_600_000
     await manager.services.rollups.work(manager.time())
+    await told(manager)
+
+
+async def told(manager: Manager) -> None:
+    """What was told to three receivers of 300 alerts each, all but a few long ago, and what is repeated to them."""
+    q, now = manager.db.q.deliveries, manager.time()
+    shared = {
+        "receiver_name": "r",
+        "event_kind": "opened",
+        "severity": "warning",
+        "event": "{}",
+        "next_at": now,
+        "deadline_at": now,
+        "place": 1,
+    }
+    rows = [
+        {"id": f"D{number}", "message_id": f"D{number}", "receiver_id": f"R{number % 3}", "alert_id": f"A{number}", "created_at": now}
+        | shared
+        for number in range(900)
+    ]
+
+    async def work(session: Session) -> None:
+        await session.insert_rows(q.insert, rows)
+        await session.raw_statement("UPDATE deliveries SET state = 'sent' WHERE id < 'D9'")
+        firing = [{"receiver_id": row["receiver_id"], "alert_id": row["alert_id"], "event": "{}", "resolved_at": 0} for row in rows]
+        await session.insert_rows(q.insert_firing, firing)
+
+    await manager.db.transaction(work)
 
 
 async def test_hot_statements_use_an_index(manager: Manager) -> None:
