@@ -17,6 +17,10 @@ def storm(rule_name: str, count: int) -> str:
     return f"{rule_name}: {count} alerts on different nodes within a minute"[:500]
 
 
+def storm_left(rule_name: str, count: int) -> str:
+    return f"{rule_name}: {count} alerts of a storm are still open, and nobody has taken them on"[:500]
+
+
 def storm_over(rule_name: str, count: int) -> str:
     return f"{rule_name}: all {count} alerts of this storm are resolved"[:500]
 
