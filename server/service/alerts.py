@@ -72,7 +72,9 @@ class Alerts:
         if severity and severity not in SEVERITIES:
             raise BadInput(f"severity: {severity[:20]!r} is unknown; use one of {', '.join(SEVERITIES)}", field="severity")
         text = q.strip().lower()[:200].replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        params: Row = {"history": int(history or state == RESOLVED_STATE), "state": state, "severity": severity, "rule_id": rule_id}
+        # By name, one of them as the equality that it is: then the index gives them in the order of the page, and nothing is sorted.
+        states = (state,) if state else STATES if history else STATES[:2]
+        params: Row = {"states": states, "severity": severity, "rule_id": rule_id}
         params |= {"node_id": node_id, "group_id": group_id, "pattern": f"%{text}%" if text else ""}
         params |= {"narrow": int(selected is not None), **(selected.params if selected else {})}
         page, count = (query.narrowed(selected) if selected else query for query in (self._q.page, self._q.total))

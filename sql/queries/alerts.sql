@@ -20,8 +20,7 @@ ORDER BY at, CASE kind WHEN 'opened' THEN 0 WHEN 'grouped' THEN 1 WHEN 'acknowle
 
 -- name: page
 SELECT a.* FROM alerts a
-WHERE ((:history = 1 AND a.state IN ('open', 'acknowledged', 'resolved')) OR (:history = 0 AND a.state IN ('open', 'acknowledged')))
-  AND (:state = '' OR a.state = :state) AND (:severity = '' OR a.severity = :severity)
+WHERE a.state IN (:states*) AND (:severity = '' OR a.severity = :severity)
   AND (:rule_id = '' OR a.rule_id = :rule_id) AND (:node_id = '' OR a.node_id = :node_id) AND (:group_id = '' OR a.group_id = :group_id)
   AND (:pattern = '' OR LOWER(a.node_name) LIKE :pattern ESCAPE '!' OR LOWER(a.summary) LIKE :pattern ESCAPE '!'
     OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!')
@@ -30,8 +29,7 @@ ORDER BY a.opened_at DESC, a.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT COUNT(*) AS total FROM alerts a
-WHERE ((:history = 1 AND a.state IN ('open', 'acknowledged', 'resolved')) OR (:history = 0 AND a.state IN ('open', 'acknowledged')))
-  AND (:state = '' OR a.state = :state) AND (:severity = '' OR a.severity = :severity)
+WHERE a.state IN (:states*) AND (:severity = '' OR a.severity = :severity)
   AND (:rule_id = '' OR a.rule_id = :rule_id) AND (:node_id = '' OR a.node_id = :node_id) AND (:group_id = '' OR a.group_id = :group_id)
   AND (:pattern = '' OR LOWER(a.node_name) LIKE :pattern ESCAPE '!' OR LOWER(a.summary) LIKE :pattern ESCAPE '!'
     OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!')
