@@ -46,9 +46,7 @@ def database(config: Config) -> Db:
 
 
 @asynccontextmanager
-async def opened(
-    config: Config, clock: Callable[[], int], hasher: PasswordHasher | None = None
-) -> AsyncIterator[tuple[Services, Db]]:
+async def opened(config: Config, clock: Callable[[], int], hasher: PasswordHasher | None = None) -> AsyncIterator[tuple[Services, Db]]:
     """Keys made, database migrated, services built (`hasher`: see `build`). Raises ConfigError."""
     async with database(config) as db:
         keys: Keys = open_keys(config.data_dir / "keys", config.public_names, clock())

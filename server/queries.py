@@ -4,6 +4,8 @@ A file holds statements, each after a line `-- name: <name>`. Parameters are `:n
 list and is written out at the call. One text serves both databases; where they must differ, two names end in
 `__sqlite` and `__mysql` and the right one answers to the bare name. `(1 = 1 /* selected */)` is the place of a selector's
 condition (server/selector/sql.py), put in by `narrowed`; without it the statement is about every row.
+`(1 = 1 /* filtered */)` is the place of the filters that are in use, put in by `filtered`: one that filters nothing does not stand
+in the statement, so that the database can go by an index for the rest.
 `ORDER BY /* sorted */ name, id` is the place of another order, put in before the usual one by `ordered`: so it is always a stable one.
 """
 
@@ -21,6 +23,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 _LIST = re.compile(r":(\w+)\*")
 _BIND = re.compile(r"(?<![:\w]):(\w+)")
 SELECTED = "(1 = 1 /* selected */)"
+FILTERED = "(1 = 1 /* filtered */)"
 SORTED = "/* sorted */"
 
 
@@ -52,6 +55,13 @@ class Query:
         if SELECTED not in self.text:
             raise ValueError(f"{self.name} has no place for a condition")
         return Query(self.name, self.text.replace(SELECTED, f"({condition.text})"), self._dialect)
+
+    def filtered(self, conditions: Sequence[str]) -> Query:
+        """The same statement about the rows that fit all of these: the program's own words, whose parameters are the caller's to bind."""
+        if FILTERED not in self.text:
+            raise ValueError(f"{self.name} has no place for filters")
+        text = " AND ".join(f"({one})" for one in conditions) if conditions else FILTERED
+        return Query(self.name, self.text.replace(FILTERED, text), self._dialect)
 
     def ordered(self, columns: Sequence[str]) -> Query:
         """The same statement, by these columns first (`n.name`, `n.name DESC`): the program's own words, never a caller's."""

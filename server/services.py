@@ -33,8 +33,10 @@ from server.service.health import Health
 from server.service.holding import Holding
 from server.service.kinds import Kinds
 from server.service.logs import Logs
+from server.service.marks import Marks
 from server.service.metrics import Metrics
 from server.service.node_edits import NodeEdits
+from server.service.node_export import NodeExport
 from server.service.node_index import NodeIndex
 from server.service.nodes import Nodes
 from server.service.once import Once
@@ -52,6 +54,7 @@ from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
 from server.service.sending import Sending
+from server.service.timeline import Timelines
 from server.service.windows import Windows
 from server.telemetry import Telemetry
 from server.wakeups import Wakeups
@@ -80,6 +83,8 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    marks: Marks
+    node_export: NodeExport
     rollups: Rollups
     partitions: Partitions
     health: Health
@@ -89,6 +94,7 @@ class Services:
     files: Files
     command_files: CommandFiles
     logs: Logs
+    timelines: Timelines
     attention: Attention
     overviews: Overviews
     receivers: Receivers
@@ -115,12 +121,12 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
     command_files = CommandFiles(db, files)
-    selections = Selections(db, audit)
+    selections = Selections(db, audit, clock)
     windows = Windows(db, audit, selections)
     holding = Holding(db, windows, keys, wakeups, config.command_ttl * 1000)
     commands = Commands(db, audit, keys, wakeups, kinds, command_files, holding, config.command_ttl)
     output = Output(db, commands, wakeups)
-    metrics = Metrics(db)
+    metrics, groups, edits = Metrics(db), Groups(db, audit), NodeEdits(db, audit, index)
     rollups, telemetry = Rollups(db), Telemetry()
     reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
     attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
@@ -147,14 +153,16 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         index=index,
         nodes=nodes,
         selections=selections,
-        groups=Groups(db, audit),
-        edits=NodeEdits(db, audit, index),
+        groups=groups,
+        edits=edits,
         presence=presence,
         kinds=kinds,
         commands=commands,
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        marks=Marks(db, windows),
+        node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,
         partitions=Partitions(db),
         health=Health(db),
@@ -164,6 +172,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         files=files,
         command_files=command_files,
         logs=Logs(db),
+        timelines=Timelines(db, nodes, config.metrics_days, config.alert_days),
         attention=attention,
         overviews=Overviews(db, nodes, alerts, attention),
         receivers=receivers,

@@ -7,6 +7,8 @@
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("[data-copy]");
     if (button) ops.copy(button);
+    var link = event.target.closest && event.target.closest("[data-copy-from]");
+    if (link && navigator.clipboard && window.isSecureContext) { event.preventDefault(); ops.copyFrom(link); }
   });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-pick-all]")) all("[data-pick]:not(:disabled)", event.target.form).forEach(function (box) { box.checked = event.target.checked; });
@@ -16,6 +18,7 @@
   document.addEventListener("input", function (event) { if (event.target.dataset.narrow) ops.narrow(event.target); else ops.applies(); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-keep]")) ops.keep(event.target); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-put]")) { event.preventDefault(); ops.put(event.target); } });
+  document.addEventListener("submit", function (event) { if (event.target.matches("form[data-span]")) { event.preventDefault(); ops.range(event.target); } });
   document.addEventListener("keydown", ops.key);
   document.addEventListener("toggle", function () { ops.charts(); }, true);
   document.addEventListener("visibilitychange", function () { ops.refresh(); ops.times(); });
@@ -30,6 +33,6 @@
   }
   window.addEventListener("pageshow", function () { ops.chosen(); ops.applies(); });
   all("[data-refresh]").forEach(function (place) { place._at = Date.now(); });
-  ops.bringBack(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
+  ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
   setInterval(function () { ops.refresh(); ops.times(); }, 1000);
 })(window.ops);

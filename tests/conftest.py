@@ -49,6 +49,7 @@ TABLES = [
     "api_tokens",
     "sign_in_failures",
     "audit_logs",
+    "audit_nodes",
     "daemons",
     "node_kinds",
     "node_plugin_metrics",

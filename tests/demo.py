@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from tests import demo_fleet
+from tests.demo_receiver import SETTINGS, DemoReceiver
 from tests.stack import ROOT, Stack, StackError, save
 
 SCRIPT = """date +%s%N
@@ -42,12 +43,13 @@ def main() -> int:
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
-    stack = Stack(folder, database_url=os.environ.get("OPS_DATABASE_URL", ""))
-    fleet = None
+    stack = Stack(folder, database_url=os.environ.get("OPS_DATABASE_URL", ""), manager=SETTINGS if options.fleet else "")
+    fleet = receiver = None
     try:
         line = _show(stack)
         if options.fleet:
-            fleet = demo_fleet.add(stack, options.fleet, options.hours)
+            receiver = DemoReceiver(folder / "received.jsonl")
+            fleet = demo_fleet.add(stack, receiver, options.fleet, options.hours)
             demo_fleet.wait_for_trends(stack)
         save(stack, folder / "demo.json")
         if not options.once:
@@ -65,8 +67,10 @@ def main() -> int:
             signal.signal(number, signal.SIG_IGN)
         if fleet is not None:
             fleet.terminate()
-            fleet.wait(20)
+            fleet.communicate(timeout=20)
         stack.stop()
+        if receiver is not None:
+            receiver.close()
     print(line or "demo: ended; every process it started has stopped")
     return 0
 

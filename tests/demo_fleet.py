@@ -1,26 +1,29 @@
 """What `./ops demo --fleet N` adds: emulated hosts with their troubles, groups, tags, a window, and commands to look at.
 
-The hosts' day before goes through the real reports. Only one thing is written past the product: how far the fleet's minutes had been
-made is set back, so that the manager makes those of the day before from the samples that came late.
+The hosts' day before goes through the real reports, the alerts of that day through the real watch (demo_alerts.py). Only one thing is
+written past the product: how far the fleet's minutes had been made is set back, so that the manager makes those of the day before from
+the samples that came late.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta, timezone
 
-from server.db import Db, Session
+from tests import demo_alerts
+from tests.demo_receiver import DemoReceiver
 from tests.stack import ROOT, Stack, StackError
 
 SITES = {"ams": "Amsterdam", "fra": "Frankfurt", "sin": "Singapore", "pvg": "Shanghai"}
 SCRIPTS = (("name:web-*", "uptime", "Uptime of the web servers"), ("name:db-*", "df -h /srv/data", "Room left on the databases"))
 
 
-def add(stack: Stack, nodes: int, hours: float) -> subprocess.Popen[str]:
-    """Returns when the hosts are online and their day is told; the process that plays them. Raises StackError."""
+def add(stack: Stack, receiver: DemoReceiver, nodes: int, hours: float) -> subprocess.Popen[str]:
+    """Returns when the hosts are online, their day is told and its alerts are there; the process that plays them. Raises StackError."""
+    demo_alerts.switch_off(stack)
     token = stack.api("POST", "/enrolment-tokens", {"uses": nodes, "hours": 2, "note": "demo fleet"})["token"]
     command = [sys.executable, "-m", "tests.load.showcase", "--manager", f"127.0.0.1:{stack.node_port}", "--token", token]
     command += ["--ca", str(stack.folder / "manager/keys/ca.crt"), "--nodes", str(nodes), "--hours", str(hours)]
@@ -33,7 +36,7 @@ def add(stack: Stack, nodes: int, hours: float) -> subprocess.Popen[str]:
                 raise StackError("the emulated fleet ended; its error stands above")
             print(line, end="", flush=True)
         _organise(stack)
-        asyncio.run(_anew(stack))
+        _relive(stack, receiver, hours)
         return fleet
     except BaseException:
         fleet.terminate()
@@ -56,15 +59,16 @@ def _organise(stack: Stack) -> None:
         stack.api("POST", "/commands", {"select": selector, "type": "script", "content": {"script": script}, "name": name})
 
 
-async def _anew(stack: Stack) -> None:
-    """Have the fleet's minutes of the last day made from what has come since."""
-    url = stack.database_url or f"sqlite:///{stack.folder}/manager/manager.db"
-
-    async def work(session: Session) -> None:
-        await session.raw_statement("UPDATE rollup_state SET fleet_until = 0")
-
-    async with Db(url, pool_size=2, pool_idle=1) as db:
-        await db.transaction(work)
+def _relive(stack: Stack, receiver: DemoReceiver, hours: float) -> None:
+    """The day's alerts, while the manager rests."""
+    begun = time.monotonic()
+    stack.stop_manager()
+    try:
+        counts = demo_alerts.relive(stack, receiver, hours, time.time_ns() // 1_000_000, os.environ)
+    finally:
+        stack.start_manager()
+    alerts = ", ".join(f"{counts[name]} {name}" for name in ("open", "acknowledged", "resolved"))
+    print(f"alerts: {alerts}; {counts['sent']} messages sent, after {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def wait_for_trends(stack: Stack, seconds: float = 90) -> None:

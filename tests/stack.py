@@ -36,6 +36,7 @@ class Stack:
 
     def __init__(self, folder: Path, database_url: str = "", daemon: str = "", manager: str = "", agent: str = "", link: str = "") -> None:
         self.bin_dir, self.stop_wait = BIN, 30  # where supervisord finds the programs, and how long it waits before it kills
+        self.manager_program: list[str | Path] = [BIN / "ops-manager"]
         self.folder, self.database_url = folder, database_url
         self.node_port, self.web_port, self.agent_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.web_port}"
@@ -62,12 +63,21 @@ class Stack:
         if self.database_url:
             environment["OPS_DATABASE_URL"] = self.database_url
         with out.open("ab") as stdout, log.open("ab") as stderr:
-            command = [BIN / "ops-manager", "--config", config, "run"]
+            command = [*self.manager_program, "--config", config, "run"]
             self._manager = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
-        self._until(self._manager_answers, 30, f"the manager did not start; see {log}", lambda: self._last_line(log))
+        self._until(self._manager_answers, 90, f"the manager did not start; see {log}", lambda: self._last_line(log))
         lines = [line for line in out.read_text().splitlines() if ADMIN_LINE in line]
         if lines:
             self.password = lines[0].partition(ADMIN_LINE)[2].strip()
+
+    def stop_manager(self) -> None:
+        """End it as systemd would; what hosts tell waits with them meanwhile. Raises StackError when it does not end."""
+        assert self._manager is not None
+        self._manager.terminate()
+        try:
+            self._manager.wait(40)
+        except subprocess.TimeoutExpired as problem:
+            raise StackError(f"the manager did not end within 40 s; see {self.folder}/manager.log") from problem
 
     def _manager_answers(self) -> bool:
         assert self._manager is not None
@@ -139,6 +149,9 @@ class Stack:
         self._until(ready, seconds, f"the host did not come online; see {self.folder}/host/log", self.host_log)
         return self.node()
 
+    def wait_agent(self, seconds: float = 60) -> None:
+        self._until(lambda: "agent" in self.pids(), seconds, "the agent did not start", self.host_log)
+
     def wait_first_sample(self, seconds: float = 60) -> None:
         self._until(lambda: bool(self.samples()), seconds, "no sample arrived", self.host_log)
 
@@ -169,9 +182,11 @@ class Stack:
                 return self.api("GET", f"/commands/{command_id}"), text
         raise StackError(f"the command {command_id} did not end within {seconds} s: {self.api('GET', f'/commands/{command_id}')}")
 
-    def api(self, method: str, path: str, body: Any = None) -> Any:
-        """`data` of an answer of the REST API. Raises StackError with its message."""
+    def api(self, method: str, path: str, body: Any = None, version: int | None = None) -> Any:
+        """`data` of an answer of the REST API; `version`: of what is changed. Raises StackError with its message."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
         answer = self._http.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=60)
         envelope = answer.json()
         if envelope["code"] != 0:

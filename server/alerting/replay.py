@@ -56,18 +56,23 @@ def changes(points: Sequence[Point], span_ms: int) -> Iterator[Seen]:
             yield Seen(point.at, point.mean - means[point.at - span_ms])
 
 
-def trends(points: Sequence[Point], every_ms: int, window_ms: int) -> Iterator[Seen]:
-    """Hours until the disk is full, as they looked every `every_ms` from the `window_ms` before."""
-    first, due = 0, points[0].at if points else 0
-    for last, point in enumerate(points):
-        if point.at < due:
+def moments(points: Iterable[tuple[int, float]]) -> Iterator[Seen]:
+    """Single figures (UTC ms, value) as they were seen."""
+    return (Seen(at, value) for at, value in points)
+
+
+def trends(points: Sequence[tuple[int, float]], every_ms: int, window_ms: int) -> Iterator[Seen]:
+    """Hours until the mount is full, as its `points` (UTC ms, percent) looked every `every_ms` from the `window_ms` before."""
+    first, due = 0, points[0][0] if points else 0
+    for last, (at, _) in enumerate(points):
+        if at < due:
             continue
-        due = point.at + every_ms
-        while points[first].at < point.at - window_ms:
+        due = at + every_ms
+        while points[first][0] < at - window_ms:
             first += 1
-        hours = hours_until_full([(one.at, one.mean) for one in points[first : last + 1]])
+        hours = hours_until_full(points[first : last + 1])
         if hours is not None:
-            yield Seen(point.at, hours)
+            yield Seen(at, hours)
 
 
 def absences(rule: Rule, states: Sequence[tuple[int, str]], offline: str, online: str, until: int) -> Iterator[Seen]:

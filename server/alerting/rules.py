@@ -23,7 +23,7 @@ COUNTERS = (AGENT_RESTARTS, OUTBOX)
 """Kinds whose figure is how much a counter has grown over the rule's span."""
 
 FIXED: dict[str, tuple[str, Metric]] = {
-    DISK_FULL: (BELOW, Metric("disk-full", HOURS, "", low=1, high=24 * 90)),
+    DISK_FULL: (BELOW, Metric("disk-full", HOURS, "", "mount", low=1, high=24 * 90)),
     OFFLINE: (ABOVE, Metric("offline", SECONDS, "", low=0, high=30 * 86400)),
     AGENT_FAILED: (ABOVE, Metric("agent-failed", NUMBER, "", low=0, high=0)),
     AGENT_RESTARTS: (ABOVE, Metric("agent-restarts", NUMBER, "", low=0, high=10_000)),

@@ -36,7 +36,7 @@ def _by_metric(rule: Rule, metric: Metric, where: str, value: float) -> str:
 
 def _disk_full(rule: Rule, metric: Metric, where: str, value: float) -> str:
     when = "is full" if value <= 0 else f"will be full in {figure(min(value, NEVER_HOURS), HOURS)}"
-    return f"The fullest disk of {where} {when} if it goes on like this, sooner than {figure(rule.threshold, HOURS)}"
+    return f"{where} {when} if it goes on like this, sooner than {figure(rule.threshold, HOURS)}"
 
 
 def _offline(rule: Rule, metric: Metric, where: str, value: float) -> str:

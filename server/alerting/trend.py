@@ -24,6 +24,8 @@ def hours_until_full(points: Sequence[tuple[int, float]], full: float = 100.0) -
     points = _thinned(points)
     if points[-1][1] >= full:
         return 0.0
+    if max(value for _, value in points) - min(value for _, value in points) < LEAST_RISE:
+        return NEVER_HOURS
     slopes = [(after - before) / (then - at) for i, (at, before) in enumerate(points) for then, after in points[i + 1 :] if then > at]
     slope = median(slopes)
     stretch = points[-1][0] - points[0][0]

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from server.alerting.rules import KINDS, SEVERITIES
 from server.answers import good
-from server.api.calls import Answer, Call, body, query
+from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.once import created
-from server.api.parameters import Query
+from server.api.parameters import Query, Short, arranged, one_of, sifted, sorts
 from server.api.versions import version_of
 from server.auth import ALERT_EDIT, ALERT_READ, Caller
 from server.db import Row
@@ -132,11 +132,19 @@ class OneRule(Rule):
     command: RuleCommand | None
 
 
-class Rules(Answer):
-    """By name. `kinds` and `severities` are those that a rule can have."""
+class RuleList(Short, frozen=True, kw_only=True):
+    """All of them narrow down together."""
 
-    items: list[Rule]
-    total: int
+    q: Annotated[str, Meta(description="is looked for in name, metric, subject and selector")] = ""
+    kind: Annotated[str, one_of(*KINDS)] = ""
+    severity: Annotated[str, one_of(*SEVERITIES)] = ""
+    enabled: Annotated[bool, Meta(description="only those that are on, or off")] | None = None
+    sort: Annotated[str, sorts("name", "kind", "metric", "severity", "enabled", "open", "updated_at")] = "name"
+
+
+class Rules(Listed[Rule]):
+    """`kinds` and `severities` are those that a rule can have."""
+
     kinds: list[str]
     severities: list[str]
 
@@ -162,9 +170,17 @@ def routes(door: Door, services: Services) -> list[Route]:
     rules = services.alert_rules
 
     async def every(request: Request, caller: Caller) -> Response:
-        now = services.clock()
+        now, wanted = services.clock(), query(request, RuleList)
         items = [_shown(row) for row in await rules.all(now)]
-        return good(now, {"items": items, "total": len(items), "kinds": KINDS, "severities": SEVERITIES})
+        fit = sifted(
+            items,
+            wanted.q,
+            ("name", "metric", "subject", "selector"),
+            kind=wanted.kind,
+            severity=wanted.severity,
+            enabled=wanted.enabled,
+        )
+        return good(now, cut(wanted, arranged(fit, wanted.sort)) | {"kinds": KINDS, "severities": SEVERITIES})
 
     async def one(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -207,7 +223,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, await services.alert_previews.look(draft, now, query(request, DaysBack).days))
 
     return [
-        door.route("/api/v1/alert-rules", every, ALERT_READ, call=Call("All alert rules by name", answer=Rules)),
+        door.route("/api/v1/alert-rules", every, ALERT_READ, call=Call("Alert rules", query=RuleList, answer=Rules)),
         door.route("/api/v1/alert-rules", make, ALERT_EDIT, ("POST",), Call("Make a rule", body=NewRule, answer=MadeRule, status=201)),
         door.route(
             "/api/v1/alert-rules/preview",

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.groups import Results, results
-from server.api.parameters import Paged, one_of
+from server.api.parameters import Paged, Time, one_of, order_of, sorts
 from server.auth import ALERT_ACKNOWLEDGE, ALERT_READ, Caller
 from server.db import Row
 from server.door import Door
-from server.service.alerts import SEVERITIES, STATES
+from server.service.alerts import SEVERITIES, SORTS, STATES
 from server.services import Services
 
 
@@ -31,6 +31,9 @@ class AlertList(Paged, frozen=True, kw_only=True):
     rule: Annotated[str, Meta(description="the id of a rule")] = ""
     storm: Annotated[str, Meta(description="the group_id of alerts that came together")] = ""
     q: Annotated[str, Meta(description="is looked for in the sentence and the names of node and rule")] = ""
+    since: Annotated[Time, Meta(description="opened then or later, UTC milliseconds")] | None = None
+    until: Annotated[Time, Meta(description="opened before, UTC milliseconds")] | None = None
+    sort: Annotated[str, sorts(*SORTS)] = "-opened_at"
     select: Annotated[str, Meta(description="a selector: only alerts of nodes that it means now")] | None = None
 
 
@@ -113,6 +116,9 @@ def routes(door: Door, services: Services) -> list[Route]:
             node_id=wanted.node,
             group_id=wanted.storm,
             q=wanted.q,
+            since=wanted.since,
+            until=wanted.until,
+            order=order_of(wanted.sort),
             selected=read.condition if read else None,
             limit=wanted.size,
             offset=wanted.offset,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, listed, query
-from server.api.parameters import Paged, order_of, sorts
+from server.api.parameters import Paged, Time, order_of, sorts
 from server.auth import AUDIT_READ, Caller
 from server.db import Row
 from server.door import Door
-from server.service.audit import SORTS
+from server.service.audit import FILTERS, SORTS
 from server.services import Services
 
 
@@ -33,6 +34,13 @@ class Entry(Answer):
 
 
 class EntryList(Paged, frozen=True, kw_only=True):
+    """All of them narrow down together."""
+
+    actor: Annotated[str, Meta(description="who did it: a name, in full")] = ""
+    action: Annotated[str, Meta(description="what was done, such as node.retire")] = ""
+    resource: Annotated[str, Meta(description="on what, such as node 01K9…")] = ""
+    since: Annotated[Time, Meta(description="then or later, UTC milliseconds")] | None = None
+    until: Annotated[Time, Meta(description="before, UTC milliseconds")] | None = None
     sort: Annotated[str, sorts(*SORTS)] = "-id"
 
 
@@ -46,7 +54,8 @@ class Verified(Answer):
 def routes(door: Door, services: Services) -> list[Route]:
     async def page(request: Request, caller: Caller) -> Response:
         wanted = query(request, EntryList)
-        found = await services.audit.page(wanted.size, wanted.offset, order_of(wanted.sort))
+        narrow = {name: getattr(wanted, name) for name in FILTERS}
+        found = await services.audit.page(wanted.size, wanted.offset, order_of(wanted.sort), **narrow)
         return good(services.clock(), listed(wanted, [_shown(row) for row in found.rows], found.total))
 
     async def verify(request: Request, caller: Caller) -> Response:

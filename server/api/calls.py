@@ -68,6 +68,11 @@ def listed(wanted: Paged, items: Sequence[Any], total: int) -> dict[str, Any]:
     return {"items": items, "total": total, "page": wanted.page, "size": wanted.size}
 
 
+def cut(wanted: Paged, items: Sequence[Any]) -> dict[str, Any]:
+    """The same of a list that is at hand whole."""
+    return listed(wanted, items[wanted.offset : wanted.offset + wanted.size], len(items))
+
+
 async def body(request: Request, kind: type[T]) -> T:
     """The request's body as `kind`. Raises BadInput naming the field."""
     if request.state.call.body is not kind:

@@ -70,6 +70,7 @@ class CommandList(Paged, frozen=True, kw_only=True):
     node: Annotated[str, Meta(description="the id of a node")] = ""
     task: Annotated[str, Meta(description="the id of a task")] = ""
     state: Annotated[str, one_of(*COMMAND)] = ""
+    kind: Annotated[str, Meta(description="the kind of task, or the verb of an order")] = ""
     sort: Annotated[str, sorts(*SORTS)] = "-queued_at"
 
 
@@ -153,6 +154,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             node_id=wanted.node,
             task_id=wanted.task,
             state=wanted.state,
+            kind=wanted.kind,
             limit=wanted.size,
             offset=wanted.offset,
             order=order_of(wanted.sort),

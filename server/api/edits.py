@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body, query
+from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.groups import Results, Version, meant, results
 from server.api.once import created
-from server.api.parameters import Query, arranged, sorts
+from server.api.parameters import Short, arranged, one_of, sifted, sorts
 from server.api.selectors import Made
 from server.api.versions import tagged, version_of
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
+from server.service.selections import FIELD_TYPES
 from server.services import Services
 
 
@@ -28,15 +30,10 @@ class Note(Answer):
     created_at: int
 
 
-class NoteList(Query, frozen=True, kw_only=True):
+class NoteList(Short, frozen=True, kw_only=True):
+    q: Annotated[str, Meta(description="is looked for in the text")] = ""
+    author: Annotated[str, Meta(description="only those of this person, by name")] = ""
     sort: Annotated[str, sorts("created_at", "author")] = "-created_at"
-
-
-class Notes(Answer):
-    """The newest first."""
-
-    items: list[Note]
-    total: int
 
 
 class CustomField(Answer):
@@ -51,13 +48,10 @@ class CustomField(Answer):
     updated_by: str
 
 
-class FieldList(Query, frozen=True, kw_only=True):
+class FieldList(Short, frozen=True, kw_only=True):
+    q: Annotated[str, Meta(description="is looked for in name and title")] = ""
+    type: Annotated[str, one_of(*FIELD_TYPES)] = ""
     sort: Annotated[str, sorts("name", "title", "type", "updated_at")] = "name"
-
-
-class CustomFields(Answer):
-    items: list[CustomField]
-    total: int
 
 
 class Tags(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,8 +101,9 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def notes(request: Request, caller: Caller) -> Response:
         await services.nodes.get(request.path_params["id"])
-        items = arranged(await edits.notes(request.path_params["id"]), query(request, NoteList).sort)
-        return good(services.clock(), {"items": items, "total": len(items)})
+        wanted = query(request, NoteList)
+        fit = sifted(await edits.notes(request.path_params["id"]), wanted.q, ("text",), author=wanted.author)
+        return good(services.clock(), cut(wanted, arranged(fit, wanted.sort)))
 
     async def note(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewNote)
@@ -128,8 +123,9 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     async def fields(request: Request, caller: Caller) -> Response:
-        items = arranged(await edits.fields(), query(request, FieldList).sort)
-        return good(services.clock(), {"items": items, "total": len(items)})
+        wanted = query(request, FieldList)
+        fit = sifted(await edits.fields(), wanted.q, ("name", "title"), type=wanted.type)
+        return good(services.clock(), cut(wanted, arranged(fit, wanted.sort)))
 
     async def field(request: Request, caller: Caller) -> Response:
         row = await edits.field(request.path_params["id"])
@@ -164,12 +160,12 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     return [
         door.route("/api/v1/tags", tag, NODE_EDIT, ("POST",), Call("Add tags to nodes, or remove some", body=Tags, answer=Results)),
-        door.route("/api/v1/nodes/{id}/notes", notes, NODE_READ, call=Call("Notes on a node", query=NoteList, answer=Notes)),
+        door.route("/api/v1/nodes/{id}/notes", notes, NODE_READ, call=Call("Notes on a node", query=NoteList, answer=Listed[Note])),
         door.route(
             "/api/v1/nodes/{id}/notes", note, NODE_EDIT, ("POST",), Call("Write a note on a node", body=NewNote, answer=Made, status=201)
         ),
         door.route("/api/v1/nodes/{id}/notes/{note}", delete_note, NODE_EDIT, ("DELETE",), Call("Delete a note")),
-        door.route("/api/v1/fields", fields, NODE_READ, call=Call("Custom fields", query=FieldList, answer=CustomFields)),
+        door.route("/api/v1/fields", fields, NODE_READ, call=Call("Custom fields", query=FieldList, answer=Listed[CustomField])),
         door.route("/api/v1/fields", define, NODE_EDIT, ("POST",), Call("Make a custom field", body=NewField, answer=Version, status=201)),
         door.route("/api/v1/fields/{id}", field, NODE_READ, call=Call("One custom field", answer=CustomField, etag=True)),
         door.route(

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, listed, query
 from server.api.once import created
-from server.api.parameters import MAX_TIME, Paged, Query, order_of, sorts
+from server.api.parameters import MAX_TIME, Paged, Query, one_of, order_of, sorts
 from server.auth import FILE_READ, FILE_WRITE, Caller
 from server.db import Row
 from server.door import Door
-from server.service.files import SORTS
+from server.service.files import SORTS, STATES
 from server.services import Services
 from server.streams import file_answer
 
@@ -52,6 +52,11 @@ class Stored(Answer):
 
 
 class FileList(Paged, frozen=True, kw_only=True):
+    """All of them narrow down together."""
+
+    q: Annotated[str, Meta(description="is looked for in the name")] = ""
+    state: Annotated[str, one_of(*STATES)] = ""
+    node: Annotated[str, Meta(description="the id of the node that sent it")] = ""
     sort: Annotated[str, sorts(*SORTS)] = "-created_at"
 
 
@@ -86,7 +91,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def page(request: Request, caller: Caller) -> Response:
         wanted = query(request, FileList)
-        found = await files.page(wanted.size, wanted.offset, order_of(wanted.sort))
+        found = await files.page(wanted.size, wanted.offset, order_of(wanted.sort), q=wanted.q, state=wanted.state, node_id=wanted.node)
         return good(services.clock(), listed(wanted, [_shown(row) | {"commands": row["commands"]} for row in found.rows], found.total))
 
     async def one(request: Request, caller: Caller) -> Response:

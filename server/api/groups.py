@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body, query
+from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.once import created
-from server.api.parameters import Query, arranged, one_of, sorts
+from server.api.parameters import Query, Short, arranged, one_of, sifted, sorts
 from server.api.versions import tagged, version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
 from server.db import Row
@@ -41,13 +42,6 @@ class Group(Answer):
     updated_by: str
 
 
-class Tree(Answer):
-    """In the order of the trees."""
-
-    items: list[Group]
-    total: int
-
-
 class MadeGroup(Answer):
     id: str
     version: int
@@ -67,8 +61,11 @@ class Results(Answer):
     failed: int
 
 
-class WhichTree(Query, frozen=True, kw_only=True):
+class WhichTree(Short, frozen=True, kw_only=True):
+    """Without `sort` in the order of the trees."""
+
     kind: Annotated[str, one_of(*KINDS)] = ""
+    q: Annotated[str, Meta(description="is looked for in the path")] = ""
     sort: Annotated[str, sorts("path", "name", "nodes", "total", "updated_at")] | None = None
 
 
@@ -109,11 +106,8 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def tree(request: Request, caller: Caller) -> Response:
         wanted = query(request, WhichTree)
-        kind = wanted.kind
-        items = [_shown(row) for row in await groups.tree() if kind in ("", row["kind"])]
-        if wanted.sort is not None:
-            items = arranged(items, wanted.sort)
-        return good(services.clock(), {"items": items, "total": len(items)})
+        items = sifted([_shown(row) for row in await groups.tree()], wanted.q, ("path",), kind=wanted.kind)
+        return good(services.clock(), cut(wanted, items if wanted.sort is None else arranged(items, wanted.sort)))
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await groups.get(request.path_params["id"])
@@ -155,7 +149,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, results(done))
 
     return [
-        door.route("/api/v1/groups", tree, NODE_READ, call=Call("All groups in the order of their trees", query=WhichTree, answer=Tree)),
+        door.route("/api/v1/groups", tree, NODE_READ, call=Call("Groups, tree by tree", query=WhichTree, answer=Listed[Group])),
         door.route("/api/v1/groups", make, GROUP_EDIT, ("POST",), Call("Make a group", body=NewGroup, answer=MadeGroup, status=201)),
         door.route("/api/v1/groups/{id}", one, NODE_READ, call=Call("One group", answer=Group, etag=True)),
         door.route(

@@ -10,17 +10,36 @@ from host.wire import records
 from host.wire.messages import Facts
 from host.wire.states import NODE
 from server.api.calls import Answer
-from server.api.parameters import MAX_TIME, Paged, Span, one_of, sorts
+from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
+from server.errors import BadInput
+from server.service.marks import Mark
 from server.service.nodes import SORTS
+from server.service.ranges import RANGES
+from server.service.timeline import KINDS as TIMELINE
+from server.service.timeline import MOST
+
+Search = Annotated[str, Meta(description="is looked for in name, address and tags")]
+OneState = Annotated[str, one_of(*NODE)]
+Sorted = Annotated[str, sorts(*SORTS)]
+Selector = Annotated[str, Meta(description="a selector, such as env=prod and not online")]
 
 
 class NodeList(Paged, frozen=True, kw_only=True):
     """All of them narrow down together; retired nodes only when asked for by `state` or `select`."""
 
-    q: Annotated[str, Meta(description="is looked for in name, address and tags")] = ""
-    state: Annotated[str, one_of(*NODE)] = ""
-    sort: Annotated[str, sorts(*SORTS)] = "name"
-    select: Annotated[str, Meta(description="a selector, such as env=prod and not online")] | None = None
+    q: Search = ""
+    state: OneState = ""
+    sort: Sorted = "name"
+    select: Selector | None = None
+
+
+class NodeTable(Query, frozen=True, kw_only=True):
+    """The same without pages."""
+
+    q: Search = ""
+    state: OneState = ""
+    sort: Sorted = "name"
+    select: Selector | None = None
 
 
 class AnyNode(Answer):
@@ -112,7 +131,21 @@ class NodeState(Answer):
     state: str
 
 
-class NodeSpan(Span, frozen=True, kw_only=True):
+class NamedSpan(Span, frozen=True, kw_only=True):
+    """`range` goes back from `until`, and stands instead of `since`."""
+
+    range: Annotated[str, one_of(*RANGES)] = ""
+
+    def times(self, now: int) -> tuple[int, int]:
+        if not self.range:
+            return super().times(now)
+        if self.since is not None:
+            raise BadInput("range: give either a range or since", field="range")
+        until = now if self.until is None else self.until
+        return max(until - RANGES[self.range], 0), until
+
+
+class NodeSpan(NamedSpan, frozen=True, kw_only=True):
     step: Annotated[int, Meta(ge=1, le=MAX_TIME, description="ms that one point stands for; 1 for every sample")] | None = None
 
 
@@ -151,6 +184,15 @@ class NodeSeries(Answer):
     plugins: list[PluginPoint]
 
 
+class NodeMarks(Answer):
+    """Ascending by `since`. `more`: kinds of which only the newest are here."""
+
+    since: int
+    until: int
+    marks: list[Mark]
+    more: list[str]
+
+
 class LogLine(Answer):
     at: int
     component: str
@@ -173,6 +215,37 @@ class Dropped(Answer):
 class NodeLog(Answer):
     lines: list[LogLine]
     dropped: list[Dropped]
+
+
+class TimelineSpan(Query, frozen=True, kw_only=True):
+    """From `since` to `until`, both included; without them all that is kept."""
+
+    kind: Annotated[str, one_of(*TIMELINE)] = ""
+    since: Time = 0
+    until: Time | None = None
+    before: Annotated[str, Meta(description="the `next` of a page: what is older than it")] = ""
+    size: Annotated[int, Meta(ge=1, le=MOST, description="how many a page")] = SIZE
+
+
+class TimelineEntry(Answer):
+    """`name` says what of its `kind`: a state, what became of a command, an action of the audit log. `actor`: who did it, empty
+    for nobody. `ref`: id of the command or alert. `detail` differs by kind; of actions only for those who may read the audit log."""
+
+    id: str
+    at: int
+    kind: str
+    name: str
+    actor: str
+    ref: str
+    detail: dict[str, Any]
+
+
+class NodeTimeline(Answer):
+    """Newest first. `next` is for `before`, empty at the end. `kept`: kind → since when it is kept, where something may be gone."""
+
+    items: list[TimelineEntry]
+    next: str
+    kept: dict[str, int]
 
 
 class ConfigurationInForce(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -13,20 +14,36 @@ from starlette.routing import Route
 from host.wire.states import RETIRED
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
-from server.api.node_shapes import Agent, Daemon, Given, ListedNode, Node, NodeList, NodeLog, NodeSeries, NodeSpan, NodeState
+from server.api.node_shapes import (
+    Agent,
+    Daemon,
+    Given,
+    ListedNode,
+    NamedSpan,
+    Node,
+    NodeList,
+    NodeLog,
+    NodeMarks,
+    NodeSeries,
+    NodeSpan,
+    NodeState,
+    NodeTable,
+    NodeTimeline,
+    TimelineSpan,
+)
 from server.api.once import created
 from server.api.parameters import order_of
 from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
+from server.config import Config
 from server.db import Row
 from server.door import Door
-from server.service.rollups import COARSE, FINE
+from server.service.ranges import kept_since, least_step
+from server.service.rollups import COARSE, FINE, HOUR_MS, MINUTE_MS
 from server.service.windows import Active
 from server.services import Services
+from server.tables import CSV, JSON, download
 
-MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 RAW_MS = 6 * HOUR_MS
 """Samples may come every 10 s: so long a range of them still fits into one answer."""
 
@@ -73,6 +90,24 @@ def routes(door: Door, services: Services) -> list[Route]:
         active = await services.windows.active([row["id"] for row in found.rows], now)
         return good(now, listed(wanted, [_listed(row, active) for row in found.rows], found.total))
 
+    async def export(request: Request, kind: str) -> Response:
+        wanted, now, rows = query(request, NodeTable), services.clock(), services.node_export
+        read = None if wanted.select is None else await services.selections.read(wanted.select)
+        selected = read.condition if read else None
+        ids = await rows.start(q=wanted.q, state=wanted.state, selected=selected, order=order_of(wanted.sort))
+        return download(kind, "nodes", await rows.columns(), rows.rows(ids, now))
+
+    async def as_csv(request: Request, caller: Caller) -> Response:
+        """Streamed: RFC 4180, UTF-8 without a mark, the names of the columns first. Times are ISO 8601 in UTC.
+
+        What a spreadsheet would take for a formula has an apostrophe before it.
+        """
+        return await export(request, CSV)
+
+    async def as_json(request: Request, caller: Caller) -> Response:
+        """Streamed: an array of objects, without envelope; the same columns as in CSV, null for what is not known."""
+        return await export(request, JSON)
+
     async def one(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
         row = await services.nodes.get(node_id)
@@ -93,11 +128,18 @@ def routes(door: Door, services: Services) -> list[Route]:
         now, node_id = services.clock(), request.path_params["id"]
         wanted = query(request, NodeSpan)
         since, until = wanted.times(now)
-        step = step_for(since, until, now, services.config.rollup_hour_days) if wanted.step is None else wanted.step
+        step = step_for(since, until, now, services.config) if wanted.step is None else wanted.step
         await services.nodes.get(node_id)
         points = await services.metrics.series(node_id, since, until, step)
         plugins = await services.metrics.plugin_series(node_id, since, until, step)
         return good(now, {"since": since, "until": until, "step": step, "points": points, "plugins": plugins})
+
+    async def marks(request: Request, caller: Caller) -> Response:
+        now, node_id = services.clock(), request.path_params["id"]
+        since, until = query(request, NamedSpan).times(now)
+        await services.nodes.get(node_id)
+        found = await services.marks.of_node(node_id, since, until, now)
+        return good(now, {"since": since, "until": until, "marks": found.marks, "more": found.more})
 
     async def agent(request: Request, caller: Caller) -> Response:
         return good(services.clock(), await services.nodes.agent(request.path_params["id"]))
@@ -126,13 +168,45 @@ def routes(door: Door, services: Services) -> list[Route]:
         data = {"lines": await services.nodes.log(node_id), "dropped": await services.nodes.drops(node_id)}
         return good(services.clock(), data)
 
+    async def timeline(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), query(request, TimelineSpan)
+        found = await services.timelines.page(
+            caller,
+            request.path_params["id"],
+            now,
+            kind=wanted.kind,
+            since=wanted.since,
+            until=wanted.until,
+            before=wanted.before,
+            limit=wanted.size,
+        )
+        return good(now, {"items": [asdict(one) for one in found.entries], "next": found.next, "kept": found.kept})
+
     return [
         door.route("/api/v1/nodes", page, NODE_READ, call=Call("Nodes by name", query=NodeList, answer=Listed[ListedNode])),
+        door.route(
+            "/api/v1/nodes/export.csv",
+            as_csv,
+            NODE_READ,
+            call=Call("All nodes of a filter as CSV", query=NodeTable, answer=str, media="text/csv"),
+        ),
+        door.route(
+            "/api/v1/nodes/export.json",
+            as_json,
+            NODE_READ,
+            call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
+        ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
+        door.route(
+            "/api/v1/nodes/{id}/marks", marks, NODE_READ, call=Call("What happened to it over time", query=NamedSpan, answer=NodeMarks)
+        ),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
         door.route("/api/v1/nodes/{id}/log", log, NODE_READ, call=Call("Warnings and errors of its daemon and agent", answer=NodeLog)),
+        door.route(
+            "/api/v1/nodes/{id}/timeline", timeline, NODE_READ, call=Call("What befell it", query=TimelineSpan, answer=NodeTimeline)
+        ),
         door.route("/api/v1/nodes/{id}/daemon", daemon, NODE_READ, call=Call("How it stands with its daemon", answer=Daemon)),
         door.route(
             "/api/v1/nodes/{id}/orders",
@@ -144,15 +218,16 @@ def routes(door: Door, services: Services) -> list[Route]:
     ]
 
 
-def step_for(since: int, until: int, now: int, days: int) -> int:
+def step_for(since: int, until: int, now: int, config: Config) -> int:
     """How much time, in ms, one point stands for when the caller does not say: every sample (1) for up to RAW_MS, else whole
     spans of the roll-ups or minutes, so that there are at most POINTS of them. Only time of which something can be kept counts."""
-    span = min(until, now) - max(since, now - days * DAY_MS)
-    if span <= RAW_MS:
+    span = min(until, now) - max(since, kept_since(now, config))
+    kept = least_step(since, now, config)
+    if span <= RAW_MS and kept == 1:
         return 1
     least = -(-span // POINTS)
-    unit = next(unit for unit in (MINUTE_MS, FINE, COARSE) if least <= 5 * unit or unit == COARSE)
-    return -(-least // unit) * unit
+    unit = next(unit for unit in (MINUTE_MS, FINE, COARSE) if (unit >= kept and least <= 5 * unit) or unit == COARSE)
+    return max(-(-least // unit), 1) * unit
 
 
 def _daemon(row: Row) -> dict[str, Any]:

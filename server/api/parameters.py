@@ -42,6 +42,12 @@ class Paged(Query, frozen=True, kw_only=True):
         return (self.page - 1) * self.size
 
 
+class Short(Paged, frozen=True, kw_only=True):
+    """A list of which there is never much: it comes whole unless a size is asked for."""
+
+    size: Annotated[int, Meta(ge=1, le=MAX_SIZE, description="how many a page")] = MAX_SIZE
+
+
 class Span(Query, frozen=True, kw_only=True):
     """From `since` to `until`, by default the last hour."""
 
@@ -70,6 +76,17 @@ def arranged(items: Sequence[Row], sort: str) -> list[Row]:
     for name, down in reversed(order_of(sort)):
         found.sort(key=lambda row: (row[name] is not None, row[name]), reverse=down)
     return found
+
+
+def sifted(items: Sequence[Row], q: str = "", among: Sequence[str] = (), **same: Any) -> list[Row]:
+    """Those that have the text `q` in one of the fields `among`, and these values; what is empty or None filters nothing."""
+    wanted, text = {name: value for name, value in same.items() if value not in ("", None)}, q.strip().lower()
+    return [
+        row
+        for row in items
+        if all(row[name] == value for name, value in wanted.items())
+        and (not text or any(text in str(row[name] or "").lower() for name in among))
+    ]
 
 
 def one_of(*names: str) -> Meta:

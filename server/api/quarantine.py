@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
@@ -10,10 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body
+from server.api.calls import Call, Listed, body, cut, query
 from server.api.node_shapes import NodeState
+from server.api.parameters import Short, arranged, one_of, sifted, sorts
 from server.auth import NODE_APPROVE, NODE_READ, Caller
 from server.door import Door
+from server.service.quarantine import CLAIMS, FORMER, OWN, SPLIT, Machine
 from server.services import Services
 
 
@@ -31,20 +34,26 @@ class Merge(msgspec.Struct, forbid_unknown_fields=True):
     since: int | None = None
 
 
-class Machines(Answer):
+class MachineList(Short, frozen=True, kw_only=True):
+    standing: Annotated[str, one_of(OWN, CLAIMS, FORMER, SPLIT)] = ""
+    sort: Annotated[str, sorts("first_at", "last_at", "ip")] | None = None
+
+
+class Machines(Listed[Machine]):
     """The machines that call as one node; `since` goes into split and merge."""
 
     state: str
     since: int
-    items: list[dict[str, Any]]
-    total: int
 
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def machines(request: Request, caller: Caller) -> Response:
         node_id = request.path_params["id"]
         node, found = await services.nodes.get(node_id), await services.quarantine.machines(node_id)
-        return good(services.clock(), {"state": node["state"], "since": node["state_since"], "items": found, "total": len(found)})
+        wanted = query(request, MachineList)
+        fit = sifted([asdict(one) for one in found], standing=wanted.standing)
+        items = fit if wanted.sort is None else arranged(fit, wanted.sort)
+        return good(services.clock(), cut(wanted, items) | {"state": node["state"], "since": node["state_since"]})
 
     async def split(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Split)
@@ -57,7 +66,12 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, {"state": "offline"})
 
     return [
-        door.route("/api/v1/nodes/{id}/machines", machines, NODE_READ, call=Call("The machines that call as this node", answer=Machines)),
+        door.route(
+            "/api/v1/nodes/{id}/machines",
+            machines,
+            NODE_READ,
+            call=Call("The machines that call as this node", query=MachineList, answer=Machines),
+        ),
         door.route(
             "/api/v1/nodes/{id}/split",
             split,

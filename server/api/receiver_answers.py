@@ -58,13 +58,6 @@ class Receiver(Answer):
     updated_by: str
 
 
-class Receivers(Answer):
-    """By name."""
-
-    items: list[Receiver]
-    total: int
-
-
 class MadeReceiver(Answer):
     """`secret`: the one that was made for a webhook, shown this once; null where none was made."""
 

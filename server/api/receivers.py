@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Call, Listed, body, listed, query
+from server.api.calls import Call, Listed, body, cut, listed, query
 from server.api.groups import Version
 from server.api.once import created
-from server.api.parameters import Paged
-from server.api.receiver_answers import Delivery, MadeReceiver, OneDelivery, Receiver, Receivers, Rotated, Settings, Tested
+from server.api.parameters import Paged, Short, Time, arranged, one_of, order_of, sifted, sorts
+from server.api.receiver_answers import Delivery, MadeReceiver, OneDelivery, Receiver, Rotated, Settings, Tested
 from server.api.versions import tagged, version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
-from server.service.receivers import Change
+from server.outbound.shapes import TEST
+from server.service.alert_events import KINDS as EVENT_KINDS
+from server.service.deliveries import SORTS, STATES
+from server.service.receiver_settings import KINDS
+from server.service.receivers import HEALTH, Change
 from server.services import Services
 
 
@@ -46,20 +52,36 @@ class ReceiverChange(msgspec.Struct, forbid_unknown_fields=True):
     secrets: dict[str, str] = {}
 
 
-class DeliveryList(Paged, frozen=True, kw_only=True):
-    """With `alert` of that alert, and nothing else narrows it down."""
+class ReceiverList(Short, frozen=True, kw_only=True):
+    """All of them narrow down together."""
 
-    alert: str = ""
-    receiver: str = ""
-    state: str = ""
+    q: Annotated[str, Meta(description="is looked for in name and selector")] = ""
+    kind: Annotated[str, one_of(*KINDS)] = ""
+    health: Annotated[str, one_of(*HEALTH)] = ""
+    enabled: Annotated[bool, Meta(description="only those that are on, or off")] | None = None
+    sort: Annotated[str, sorts("name", "kind", "health", "waiting", "failing_since", "ok_at", "updated_at")] = "name"
+
+
+class DeliveryList(Paged, frozen=True, kw_only=True):
+    """All of them narrow down together."""
+
+    alert: Annotated[str, Meta(description="the id of an alert")] = ""
+    receiver: Annotated[str, Meta(description="the id of a receiver")] = ""
+    state: Annotated[str, one_of(*STATES)] = ""
+    kind: Annotated[str, one_of(*EVENT_KINDS, TEST)] = ""
+    since: Annotated[Time, Meta(description="written then or later, UTC milliseconds")] | None = None
+    until: Annotated[Time, Meta(description="written before, UTC milliseconds")] | None = None
+    sort: Annotated[str, sorts(*SORTS)] = "-created_at"
 
 
 def routes(door: Door, services: Services) -> list[Route]:
     receivers, deliveries = services.receivers, services.deliveries
 
     async def show_all(request: Request, caller: Caller) -> Response:
-        items = await receivers.all()
-        return good(services.clock(), {"items": items, "total": len(items)})
+        wanted = query(request, ReceiverList)
+        found = await receivers.all()
+        fit = sifted(found, wanted.q, ("name", "selector"), kind=wanted.kind, health=wanted.health, enabled=wanted.enabled)
+        return good(services.clock(), cut(wanted, arranged(fit, wanted.sort)))
 
     async def one(request: Request, caller: Caller) -> Response:
         row = await receivers.get(request.path_params["id"])
@@ -98,10 +120,17 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def log(request: Request, caller: Caller) -> Response:
         wanted = query(request, DeliveryList)
-        if wanted.alert:
-            page = await deliveries.of_alert(wanted.alert, wanted.size, wanted.offset)
-        else:
-            page = await deliveries.page(wanted.receiver, wanted.state, wanted.size, wanted.offset)
+        page = await deliveries.page(
+            wanted.receiver,
+            wanted.state,
+            wanted.size,
+            wanted.offset,
+            order_of(wanted.sort),
+            alert_id=wanted.alert,
+            kind=wanted.kind,
+            since=wanted.since,
+            until=wanted.until,
+        )
         return good(services.clock(), listed(wanted, page.rows, page.total))
 
     async def delivery(request: Request, caller: Caller) -> Response:
@@ -113,7 +142,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
-        door.route("/api/v1/receivers", show_all, RECEIVER_READ, call=Call("All receivers", answer=Receivers)),
+        door.route("/api/v1/receivers", show_all, RECEIVER_READ, call=Call("Receivers", query=ReceiverList, answer=Listed[Receiver])),
         door.route(
             "/api/v1/receivers",
             make,

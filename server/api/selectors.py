@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body, query
+from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.once import created
-from server.api.parameters import Query, arranged, sorts
+from server.api.parameters import Short, arranged, sifted, sorts
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
 from server.service.selections import Preview
@@ -41,13 +42,10 @@ class Filter(Answer):
     created_at: int
 
 
-class FilterList(Query, frozen=True, kw_only=True):
+class FilterList(Short, frozen=True, kw_only=True):
+    q: Annotated[str, Meta(description="is looked for in name and selector")] = ""
+    author: Annotated[str, Meta(description="only those of this person, by name")] = ""
     sort: Annotated[str, sorts("name", "author", "created_at")] = "name"
-
-
-class Filters(Answer):
-    items: list[Filter]
-    total: int
 
 
 class Made(Answer):
@@ -62,8 +60,9 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(services.clock(), await services.selections.preview(wanted.selector, wanted.language))
 
     async def filters(request: Request, caller: Caller) -> Response:
-        items = arranged(await services.selections.filters(), query(request, FilterList).sort)
-        return good(services.clock(), {"items": items, "total": len(items)})
+        wanted = query(request, FilterList)
+        fit = sifted(await services.selections.filters(), wanted.q, ("name", "selector"), author=wanted.author)
+        return good(services.clock(), cut(wanted, arranged(fit, wanted.sort)))
 
     async def save(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, NewFilter)
@@ -86,7 +85,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         door.route(
             "/api/v1/selectors/preview", preview, NODE_READ, ("POST",), Call("What a selector means now", body=Selector, answer=Preview)
         ),
-        door.route("/api/v1/filters", filters, NODE_READ, call=Call("Saved filters", query=FilterList, answer=Filters)),
+        door.route("/api/v1/filters", filters, NODE_READ, call=Call("Saved filters", query=FilterList, answer=Listed[Filter])),
         door.route("/api/v1/filters", save, NODE_EDIT, ("POST",), Call("Save a selector", body=NewFilter, answer=Made, status=201)),
         door.route("/api/v1/filters/{id}", forget, NODE_EDIT, ("DELETE",), Call("Delete a saved filter")),
     ]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from host.wire.messages import Facts
 from server.answers import good
-from server.api.calls import Answer, Call, body, query
-from server.api.parameters import Query, arranged, sorts
+from server.api.calls import Answer, Call, Listed, body, cut, query
+from server.api.parameters import Query, Short, arranged, sifted, sorts
 from server.auth import NODE_APPROVE, NODE_RETIRE, Caller
 from server.door import Door
 from server.services import Services
@@ -36,13 +37,10 @@ class Waiting(Answer):
     asked_at: int
 
 
-class WaitingList(Query, frozen=True, kw_only=True):
+class WaitingList(Short, frozen=True, kw_only=True):
+    q: Annotated[str, Meta(description="is looked for in name, host name, address and the name of the node that it may have been")] = ""
+    known: Annotated[bool, Meta(description="only those whose hardware is that of a node known here, or is not")] | None = None
     sort: Annotated[str, sorts("name", "hostname", "ip", "created_at", "asked_at")] = "created_at"
-
-
-class WaitingHosts(Answer):
-    items: list[Waiting]
-    total: int
 
 
 class Approved(Answer):
@@ -67,9 +65,10 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def waiting(request: Request, caller: Caller) -> Response:
-        rows = await services.approvals.waiting()
-        items = [{name: row[name] for name in _SHOWN} for row in arranged(rows, query(request, WaitingList).sort)]
-        return good(services.clock(), {"items": items, "total": len(items)})
+        wanted = query(request, WaitingList)
+        rows = sifted(await services.approvals.waiting(), wanted.q, ("name", "hostname", "ip", "same_name"))
+        fit = [row for row in rows if wanted.known in (None, bool(row["same_as"]))]
+        return good(services.clock(), cut(wanted, [{name: row[name] for name in _SHOWN} for row in arranged(fit, wanted.sort)]))
 
     async def approve(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Approval)
@@ -92,7 +91,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     return [
         door.route(
-            "/api/v1/waiting", waiting, NODE_APPROVE, call=Call("Hosts that wait for approval", query=WaitingList, answer=WaitingHosts)
+            "/api/v1/waiting", waiting, NODE_APPROVE, call=Call("Hosts that wait for approval", query=WaitingList, answer=Listed[Waiting])
         ),
         door.route(
             "/api/v1/waiting/{id}/approve", approve, NODE_APPROVE, ("POST",), Call("Take a host in", body=Approval, answer=Approved)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.answers import good
-from server.api.calls import Answer, Call, body, query
+from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.groups import Version
 from server.api.once import created
-from server.api.parameters import MAX_TIME, Query, Time
+from server.api.parameters import MAX_TIME, Short, Time, arranged, sifted, sorts
 from server.api.versions import tagged, version_of
 from server.auth import NODE_READ, WINDOW_EDIT, Caller
 from server.door import Door
@@ -56,7 +57,7 @@ class ScheduleShown(Answer):
 
 
 class WindowShown(Answer):
-    """`zone` is an IANA name, or `host`: each host's own."""
+    """`zone` is an IANA name, or `host`: each host's own. `damaged`: why it never opens, of one that was damaged outside the manager."""
 
     id: str
     name: str
@@ -72,20 +73,19 @@ class WindowShown(Answer):
     created_at: int
     updated_by: str
     updated_at: int
+    damaged: str
 
 
 class WindowListed(WindowShown):
-    """`open`: for any of its nodes, now, if the range that was asked for holds it."""
+    """`open`: for any of its nodes, now."""
 
     occurrences: list[Opening]
     open: bool
 
 
-class WindowList(Answer):
-    """All windows, with their openings in [since, until)."""
+class Windows(Listed[WindowListed]):
+    """With their openings in [since, until)."""
 
-    items: list[WindowListed]
-    total: int
     since: int
     until: int
 
@@ -138,9 +138,13 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
-class Range(Query, frozen=True, kw_only=True):
-    """Of the openings that are told: by default the next 30 days."""
+class WindowList(Short, frozen=True, kw_only=True):
+    """`since` and `until` are of the openings that are told: by default the next 30 days."""
 
+    q: Annotated[str, Meta(description="is looked for in name, reason and selector")] = ""
+    enabled: Annotated[bool, Meta(description="only those that are on, or off")] | None = None
+    open: Annotated[bool, Meta(description="only those that are open now for any node, or that are not")] | None = None
+    sort: Annotated[str, sorts("name", "enabled", "created_at", "updated_at")] = "name"
     since: Time | None = None
     until: Time | None = None
 
@@ -156,19 +160,22 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def page(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        asked = query(request, Range)
+        asked = query(request, WindowList)
         since = now if asked.since is None else asked.since
         until = min(since + RANGE_MS, MAX_TIME) if asked.until is None else asked.until
         if not since < until <= since + MAX_RANGE_MS:
             raise BadInput(f"until: after since, by {MAX_RANGE_MS // DAY_MS} days at most", field="until")
         opened = await windows.calendar(since, until, now)
+        running = {each.window.id for each in await windows.calendar(now, now + 1, now)}
+        wanted = sifted([shown(one) for one in await windows.every()], asked.q, ("name", "reason", "selector"), enabled=asked.enabled)
         items = [
-            shown(window)
-            | {"occurrences": [_occurrence(one.at) | {"zone": one.zone} for one in opened if one.window.id == window.id]}
-            | {"open": any(one.at.start <= now < one.at.end for one in opened if one.window.id == window.id)}
-            for window in await windows.every()
+            one
+            | {"occurrences": [_occurrence(each.at) | {"zone": each.zone} for each in opened if each.window.id == one["id"]]}
+            | {"open": one["id"] in running}
+            for one in wanted
         ]
-        return good(now, {"items": items, "total": len(items), "since": since, "until": until})
+        found = arranged(sifted(items, open=asked.open), asked.sort)
+        return good(now, cut(asked, found) | {"since": since, "until": until})
 
     async def one(request: Request, caller: Caller) -> Response:
         now, window = services.clock(), await windows.get(request.path_params["id"])
@@ -208,7 +215,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, {"version": await windows.skip(caller, request.path_params["id"], wanted.date, now)})
 
     return [
-        door.route("/api/v1/windows", page, NODE_READ, call=Call("All windows with their openings", query=Range, answer=WindowList)),
+        door.route("/api/v1/windows", page, NODE_READ, call=Call("Windows with their openings", query=WindowList, answer=Windows)),
         door.route("/api/v1/windows", make, WINDOW_EDIT, ("POST",), Call("Make a window", body=Change, answer=MadeWindow, status=201)),
         door.route("/api/v1/windows/preview", preview, NODE_READ, ("POST",), Call("What a window would be", body=Change, answer=Looked)),
         door.route("/api/v1/windows/{id}", one, NODE_READ, call=Call("One window", answer=WindowLooked, etag=True)),

@@ -23,6 +23,7 @@ from server.ctl import (
     run,
     sign,
     tasks,
+    timeline,
     waiting,
     windows,
 )
@@ -79,6 +80,8 @@ for _verb in (
     audit.audit,
 ):
     cli.add_command(_verb)
+
+nodes.nodes.add_command(timeline.timeline)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from server.ctl import names, rules, show
+from server.ctl import listing, names, rules, show
 from server.ctl.options import connect, json_option
 from server.ctl.problems import Partly, Usage
 
@@ -23,20 +25,25 @@ def alerts() -> None:
 @click.option("--node", default="", help="Only of the node with this name or id.")
 @click.option("--rule", default="", help="Only of the rule with this name or id.")
 @click.option("--select", "selector", default=None, help="Only of the nodes that this selector means now.")
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="The newest so many.")
-@json_option
-def list_(history: bool, state: str, severity: str, node: str, rule: str, selector: str | None, limit: int, as_json: bool) -> None:
+@click.option("--q", default="", help="Only those with this in the sentence, or in the name of node or rule.")
+@click.option("--storm", default="", help="Only those that came together: the group_id of one of them.")
+@listing.between("opened")
+@listing.paged
+def list_(
+    history: bool,
+    node: str,
+    rule: str,
+    selector: str | None,
+    limit: int,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
     """List alerts, the newest first."""
     client = connect()
-    wanted = {"state": state, "severity": severity, "node": "", "rule": ""}
-    if node:
-        wanted["node"] = names.node(client, node)["id"]
-    if rule:
-        wanted["rule"] = rules.one(client, rule)["id"]
-    asked: dict[str, str | int] = {name: value for name, value in wanted.items() if value} | {"size": limit}
-    if selector is not None:
-        asked["select"] = selector
-    data = client.get("/api/v1/alerts", history=str(history).lower(), **asked)
+    wanted |= {"node": names.node(client, node)["id"] if node else "", "rule": rules.one(client, rule)["id"] if rule else ""}
+    # An empty selector is refused there, and must not get lost on the way: it would mean every node.
+    params = {name: value for name, value in wanted.items() if value not in ("", None)} | ({} if selector is None else {"select": selector})
+    data = client.call("GET", "/api/v1/alerts", params=params | {"history": str(history).lower(), "size": limit})
     if as_json:
         show.as_json(data)
         return
@@ -44,8 +51,9 @@ def list_(history: bool, state: str, severity: str, node: str, rule: str, select
         (show.moment(one["opened_at"]), one["severity"], _state(one), one["summary"], one["rule_name"], one["id"]) for one in data["items"]
     ]
     show.table(("OPENED", "SEVERITY", "STATE", "WHAT", "RULE", "ID"), rows)
-    if data["total"] > len(rows):
-        show.say(f"{data['total'] - len(rows)} more; see --limit")
+    listing.more(data)
+    if not data["total"]:
+        show.say("no alert fits")
 
 
 @alerts.command("show")
@@ -85,7 +93,7 @@ def ack(alert: tuple[str, ...], comment: str, selector: str | None, as_json: boo
         raise Usage("name alerts by their ids, or take those of --select")
     ids = list(alert)
     if selector is not None:
-        found = client.get("/api/v1/alerts", state="open", select=selector, size=MOST)
+        found = client.call("GET", "/api/v1/alerts", params={"state": "open", "select": selector, "size": MOST})
         ids = [one["id"] for one in found["items"]]
         if found["total"] > MOST:
             raise Usage(f"--select: more than {MOST} open alerts; narrow it down")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from server.ctl import show
-from server.ctl.options import connect, json_option
+from server.ctl import listing, show
+from server.ctl.options import connect
 from server.ctl.problems import Problem
 
 
 @click.command()
 @click.option("--verify", is_flag=True, help="Check that no entry was changed, moved or removed.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The newest so many.")
-@json_option
-def audit(verify: bool, limit: int, as_json: bool) -> None:
+@click.option("--actor", default="", metavar="NAME", help="Only what this person, or host, did.")
+@click.option("--action", default="", help="Only this, such as node.retire.")
+@click.option("--resource", default="", help="Only on this, such as 'node 01K9…'.")
+@listing.between("done")
+@listing.paged
+def audit(verify: bool, limit: int, as_json: bool, **wanted: Any) -> None:
     """List what people did, the newest first."""
     client = connect()
     if verify:
@@ -26,7 +30,7 @@ def audit(verify: bool, limit: int, as_json: bool) -> None:
             raise Problem(f"entry {data['first_broken']} is not as it was written; compare with an export or a backup")
         show.say("every entry is as it was written")
         return
-    data = client.get("/api/v1/audit", size=limit)
+    data = client.get("/api/v1/audit", size=limit, **wanted)
     if as_json:
         show.as_json(data)
         return
@@ -36,3 +40,4 @@ def audit(verify: bool, limit: int, as_json: bool) -> None:
         detail = json.dumps(item["detail"], ensure_ascii=False) if item["detail"] else ""
         rows.append((item["id"], show.moment(item["created_at"]), item["actor"], item["ip"], item["action"], item["resource"], detail))
     show.table(heads, rows)
+    listing.more(data)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from host.wire.states import COMMAND, COMMAND_FINAL
-from server.ctl import follow, names, outcome, show
+from server.ctl import follow, listing, names, outcome, show
 from server.ctl.options import connect, json_option
 from server.ctl.problems import INTERRUPTED
 from server.ctl.run import window_of
@@ -15,13 +17,13 @@ from server.ctl.run import window_of
 @click.option("--node", default="", help="Only on this node (name or id).")
 @click.option("--task", default="", help="Only of this task (id).")
 @click.option("--state", default="", type=click.Choice(["", *COMMAND]), help="Only those in this state.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The newest so many.")
-@json_option
-def commands(node: str, task: str, state: str, limit: int, as_json: bool) -> None:
+@click.option("--kind", default="", help="Only of this kind of task, such as script, or this order, such as agent-restart.")
+@listing.paged
+def commands(node: str, limit: int, as_json: bool, **wanted: Any) -> None:
     """List commands, the newest first."""
     client = connect()
     node_id = names.node(client, node)["id"] if node else ""
-    data = client.get("/api/v1/commands", node=node_id, task=task, state=state, size=limit)
+    data = client.get("/api/v1/commands", node=node_id, size=limit, **wanted)
     if as_json:
         show.as_json(data)
         return
@@ -32,8 +34,7 @@ def commands(node: str, task: str, state: str, limit: int, as_json: bool) -> Non
         queued = show.moment(item["queued_at"])
         rows.append((item["id"], item["node_name"], item["state"], item["exit_code"], queued, item["task_name"] or item["kind"], why))
     show.table(heads, rows)
-    if data["total"] > len(rows):
-        show.say(f"{len(rows)} of {data['total']}")
+    listing.more(data)
 
 
 @click.command()

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from server.ctl import names, show
+from server.ctl import listing, names, show
 from server.ctl.client import Client
 from server.ctl.names import ID
 from server.ctl.options import connect, json_option
@@ -94,10 +94,16 @@ def get(file: str, to: Path | None, force: bool) -> int:
 
 
 @files.command("ls")
+@click.option("--q", default="", help="Only those with this in the name.")
+@click.option("--state", type=click.Choice(["", "ready", "receiving"]), default="", help="Only those in this state.")
+@click.option("--node", default="", help="Only those that this node sent, by name or id.")
+@listing.sorted_option
 @json_option
-def list_files(as_json: bool) -> None:
+def list_files(q: str, state: str, node: str, sort: str | None, as_json: bool) -> None:
     """List the files of the store, the newest first."""
-    items = names.everything(connect(), "/api/v1/files")
+    client = connect()
+    sender = names.node(client, node)["id"] if node else ""
+    items = names.everything(client, "/api/v1/files", q=q, state=state, node=sender, sort=sort)
     if as_json:
         show.as_json({"items": items, "total": len(items)})
         return
@@ -116,7 +122,7 @@ def list_files(as_json: bool) -> None:
     ]
     show.table(heads, rows)
     if not items:
-        show.say("the store is empty; put a file with: opsctl files put FILE")
+        show.say("no file fits" if q or state or node else "the store is empty; put a file with: opsctl files put FILE")
 
 
 @files.command("rm")
@@ -198,7 +204,7 @@ def _find(client: Client, wanted: str) -> dict[str, Any]:
     if ID.fullmatch(wanted):
         found: dict[str, Any] = client.get(f"/api/v1/files/{wanted}")
         return found
-    exact = [one for one in names.everything(client, "/api/v1/files") if one["name"] == wanted]
+    exact = [one for one in names.everything(client, "/api/v1/files", q=wanted) if one["name"] == wanted]
     if not exact:
         raise Missing(f"there is no file {wanted[:190]!r}; opsctl files ls lists them")
     if len(exact) > 1:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from server.ctl import names, show
+from server.ctl import listing, names, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Pair, confirm_option, connect, json_option
 from server.ctl.problems import Missing, Partly, Problem, Usage
@@ -21,18 +21,20 @@ def groups() -> None:
 
 @groups.command("list")
 @click.option("--kind", type=click.Choice(["", *KINDS]), default="", help="Only this tree.")
+@click.option("--q", default="", help="Only those with this in the path.")
+@listing.sorted_option
 @json_option
-def list_(kind: str, as_json: bool) -> None:
-    """List all groups with their nodes counted."""
-    data = connect().get("/api/v1/groups", kind=kind)
+def list_(kind: str, q: str, sort: str | None, as_json: bool) -> None:
+    """List the groups with their nodes counted."""
+    items = names.everything(connect(), "/api/v1/groups", kind=kind, q=q, sort=sort)
     if as_json:
-        show.as_json(data)
+        show.as_json({"items": items, "total": len(items)})
         return
     heads = ("GROUP", "NODES", "WITH ALL BELOW", "PROTECTED", "ID")
-    rows = [(_path(one), one["nodes"], one["total"], "yes" if one["protected"] else "", one["id"]) for one in data["items"]]
+    rows = [(_path(one), one["nodes"], one["total"], "yes" if one["protected"] else "", one["id"]) for one in items]
     show.table(heads, rows)
     if not rows:
-        show.say("no group yet; make one with: opsctl groups make region/China")
+        show.say("no group fits" if kind or q else "no group yet; make one with: opsctl groups make region/China")
 
 
 @groups.command()
@@ -194,7 +196,7 @@ def _change(group: str, change: dict[str, Any], as_json: bool, client: Client | 
 
 def _group(client: Client, wanted: str) -> dict[str, Any]:
     """By path, with its kind or without, or by id. Raises Missing, Problem (several fit)."""
-    items = client.get("/api/v1/groups")["items"]
+    items = names.everything(client, "/api/v1/groups")
     text = wanted.strip("/").lower()
     fits = [one for one in items if text in (_path(one).lower(), one["path"].lower(), one["id"].lower())]
     if not fits:

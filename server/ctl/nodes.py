@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
 from host.wire.states import NODE
-from server.ctl import names, show
+from server.ctl import listing, names, show
 from server.ctl.options import Pair, connect, json_option
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @click.option("--q", "query", default="", help="Only those with this in name, address or tags.")
 @click.option("--state", default="", type=click.Choice(["", *NODE]), help="Only those in this state; retired ones show only so.")
 @click.option("--select", "selector", default=None, help="Only those that this selector means, such as 'env=prod and not online'.")
+@listing.sorted_option
+@click.option("--csv", "as_csv", is_flag=True, help="All that is known of each as CSV on stdout, for a spreadsheet.")
 @json_option
-def nodes(query: str, state: str, selector: str | None, as_json: bool) -> None:
-    """List the nodes."""
+def nodes(context: click.Context, query: str, state: str, selector: str | None, sort: str | None, as_csv: bool, as_json: bool) -> None:
+    """List the nodes; with a further word, what is to be done with them."""
+    if context.invoked_subcommand is not None:
+        return
     client = connect()
     if selector is not None:
         # An empty one is refused there, and must not get lost on the way: it would mean every node.
         explained = client.post("/api/v1/selectors/preview", {"selector": selector})
         show.say(f"{explained['total']}: {explained['explanation']}")
-    items = names.everything(client, "/api/v1/nodes", q=query, state=state, select=selector)
+    if as_csv:
+        wanted = {name: value for name, value in {"q": query, "state": state, "select": selector, "sort": sort}.items() if value}
+        show.table_file(client.stream(f"/api/v1/nodes/export.csv?{urlencode(wanted)}", {}))
+        return
+    items = names.everything(client, "/api/v1/nodes", q=query, state=state, select=selector, sort=sort)
     if as_json:
         show.as_json({"items": items, "total": len(items)})
         return

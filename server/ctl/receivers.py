@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from server.ctl import show
+from server.ctl import listing, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Pair, connect, json_option
 from server.ctl.problems import Missing, Problem, Usage
@@ -25,10 +25,15 @@ def receivers() -> None:
 
 
 @receivers.command("list")
+@click.option("--q", default="", help="Only those with this in name or selector.")
+@click.option("--kind", type=click.Choice(["", *KINDS]), default="", help="Only of this kind.")
+@click.option("--health", type=click.Choice(["", "fine", "failing", "untried", "off"]), default="", help="Only those that stand so.")
+@click.option("--on/--off", "enabled", default=None, help="Only those that are on, or off.")
+@listing.sorted_option
 @json_option
-def list_(as_json: bool) -> None:
-    """List all receivers with how well they take what they are given."""
-    data = connect().get("/api/v1/receivers")
+def list_(enabled: bool | None, as_json: bool, **wanted: Any) -> None:
+    """List the receivers with how well they take what they are given."""
+    data = connect().get("/api/v1/receivers", enabled=listing.switched(enabled), **wanted)
     if as_json:
         show.as_json(data)
         return
@@ -37,7 +42,8 @@ def list_(as_json: bool) -> None:
     ]
     show.table(("NAME", "KIND", "HEALTH", "WAITING", "FROM", "PROBLEM", "ID"), rows)
     if not rows:
-        show.say("nobody is told of alerts yet; opsctl receivers make webhook NAME --set url=https://…")
+        asked = enabled is not None or any(wanted[name] for name in ("q", "kind", "health"))
+        show.say("no receiver fits" if asked else "nobody is told of alerts yet; opsctl receivers make webhook NAME --set url=https://…")
 
 
 @receivers.command("show")
@@ -75,7 +81,7 @@ def _options(command: Any) -> Any:
 @_options
 def make(kind: str, name: str, as_json: bool, **wanted: Any) -> None:
     """Make a receiver of this KIND. Prints its id and, of a webhook, on a second line the secret that was made; it is not shown again."""
-    data = connect().post("/api/v1/receivers", {"kind": kind, "name": name, **_wanted(**wanted)})
+    data = connect().create("/api/v1/receivers", {"kind": kind, "name": name, **_wanted(**wanted)})
     if as_json:
         show.as_json(data)
         return
@@ -138,17 +144,18 @@ def delete(receiver: str) -> None:
 @click.option("--receiver", default="", help="Only of this receiver.")
 @click.option("--state", type=click.Choice(["", "waiting", "sent", "failed"]), default="", help="Only in this state.")
 @click.option("--alert", default="", help="Only of the alert with this id.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The newest so many.")
+@click.option("--kind", default="", help="Only of this kind of event: opened, acknowledged, resolved, reminded, grouped or test.")
 @click.option("--again", default="", metavar="ID", help="Instead: send this one again, which has failed.")
-@json_option
-def deliveries(receiver: str, state: str, alert: str, limit: int, again: str, as_json: bool) -> None:
+@listing.between("written")
+@listing.paged
+def deliveries(receiver: str, limit: int, again: str, as_json: bool, **wanted: Any) -> None:
     """List what was told to whom, the newest first."""
     client = connect()
     if again:
         client.post(f"/api/v1/deliveries/{again}/again")
         return
     found = _receiver(client, receiver)["id"] if receiver else ""
-    data = client.get("/api/v1/deliveries", receiver=found, state=state, alert=alert, size=limit)
+    data = client.get("/api/v1/deliveries", receiver=found, size=limit, **wanted)
     if as_json:
         show.as_json(data)
         return
@@ -157,6 +164,7 @@ def deliveries(receiver: str, state: str, alert: str, limit: int, again: str, as
         what = f"{one['event_kind']}: {one['event']['node_name']} {one['event']['rule_name']}"
         rows.append((show.moment(one["created_at"]), one["receiver_name"], what, one["state"], one["attempts"], one["reason"], one["id"]))
     show.table(("WHEN", "RECEIVER", "WHAT", "STATE", "ATTEMPTS", "REASON", "ID"), rows)
+    listing.more(data)
 
 
 def _wanted(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from server.ctl import show
+from server.ctl import listing, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Missing, Usage
@@ -20,10 +20,15 @@ def rules() -> None:
 
 
 @rules.command("list")
+@click.option("--q", default="", help="Only those with this in name, metric, subject or selector.")
+@click.option("--kind", default="", help="Only of this kind, such as metric.")
+@click.option("--severity", type=click.Choice(["", *SEVERITIES]), default="", help="Only of this severity.")
+@click.option("--on/--off", "enabled", default=None, help="Only those that are on, or off.")
+@listing.sorted_option
 @json_option
-def list_(as_json: bool) -> None:
-    """List all rules with how many of their alerts are open."""
-    data = connect().get("/api/v1/alert-rules")
+def list_(enabled: bool | None, as_json: bool, **wanted: Any) -> None:
+    """List the rules with how many of their alerts are open."""
+    data = connect().get("/api/v1/alert-rules", enabled=listing.switched(enabled), **wanted)
     if as_json:
         show.as_json(data)
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,17 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
     for row in [list(heads), *cells]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def table_file(parts: Iterable[bytes]) -> None:
+    """A file of text as it is; on a terminal its lines without control characters."""
+    if sys.stdout.isatty():
+        for line in b"".join(parts).decode("utf-8", "replace").splitlines():
+            print(clean(line))
+        return
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
 
 
 def pairs(items: Sequence[tuple[str, Any]]) -> None:

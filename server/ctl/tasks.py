@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from server.ctl import follow, names, results, show
+from server.ctl import follow, listing, names, results, show
 from server.ctl.client import Client
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Problem, Usage
@@ -53,12 +53,15 @@ def task() -> None:
 
 @click.command()
 @click.argument("node", required=False, default="")
+@click.option("--q", default="", help="Only those with this in kind, label or help.")
+@click.option("--builtin/--plugins", "builtin", default=None, help="Only those that come with the agent, or only plugins.")
+@listing.sorted_option
 @json_option
-def kinds(node: str, as_json: bool) -> None:
+def kinds(node: str, q: str, builtin: bool | None, sort: str | None, as_json: bool) -> None:
     """List the kinds of task that NODE's agent, or any node's, runs."""
     client = connect()
     path = f"/api/v1/nodes/{names.node(client, node)['id']}/kinds" if node else "/api/v1/kinds"
-    data = client.get(path)
+    data = client.get(path, q=q, builtin=listing.switched(builtin), sort=sort)
     if as_json:
         show.as_json(data)
         return

@@ -6,17 +6,20 @@ from typing import Any
 
 import click
 
-from server.ctl import names, show
+from server.ctl import listing, names, show
 from server.ctl.client import Client
 from server.ctl.options import connect, json_option
 from server.ctl.problems import Missing
 
 
 @click.command()
+@click.option("--q", default="", help="Only those with this in name, address, or the name of the node that they look like.")
+@click.option("--known/--new", "known", default=None, help="Only those that look like a node known here, or that do not.")
+@listing.sorted_option
 @json_option
-def waiting(as_json: bool) -> None:
+def waiting(q: str, known: bool | None, sort: str | None, as_json: bool) -> None:
     """List the hosts that wait for approval. Compare KEY with the host's own log before you approve."""
-    data = connect().get("/api/v1/waiting")
+    data = connect().get("/api/v1/waiting", q=q, known=listing.switched(known), sort=sort)
     if as_json:
         show.as_json(data)
         return
@@ -35,7 +38,7 @@ def waiting(as_json: bool) -> None:
     ]
     show.table(heads, rows)
     if not rows:
-        show.say("nobody waits")
+        show.say("no host that waits fits" if q or known is not None else "nobody waits")
 
 
 @click.command()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from server.ctl import show
+from server.ctl import listing, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Missing, Usage
@@ -24,12 +24,17 @@ def windows() -> None:
 
 @windows.command("list")
 @click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True, help="So many days ahead.")
+@click.option("--q", default="", help="Only those with this in name, reason or selector.")
+@click.option("--on/--off", "enabled", default=None, help="Only those that are on, or off.")
+@click.option("--open/--shut", "is_open", default=None, help="Only those that are open now, or are not.")
+@listing.sorted_option
 @json_option
-def list_(days: int, as_json: bool) -> None:
-    """List all windows with their next opening."""
+def list_(days: int, q: str, enabled: bool | None, is_open: bool | None, sort: str | None, as_json: bool) -> None:
+    """List the windows with their next opening."""
     client = connect()
-    now = client.get("/api/v1/windows")["since"]
-    data = client.get("/api/v1/windows", since=now, until=now + days * DAY_MS)
+    now = client.get("/api/v1/windows", size=1)["since"]
+    wanted = {"q": q, "enabled": listing.switched(enabled), "open": listing.switched(is_open), "sort": sort}
+    data = client.get("/api/v1/windows", since=now, until=now + days * DAY_MS, **wanted)
     if as_json:
         show.as_json(data)
         return
@@ -39,7 +44,8 @@ def list_(days: int, as_json: bool) -> None:
     ]
     show.table(("NAME", "STATE", "NEXT OPENS", "UNTIL", "ZONE", "NODES", "SILENT", "COMMANDS", "ID"), rows)
     if not rows:
-        show.say("no maintenance window yet; make one with: opsctl windows make")
+        asked = q or enabled is not None or is_open is not None
+        show.say("no maintenance window fits" if asked else "no maintenance window yet; make one with: opsctl windows make")
 
 
 @windows.command("show")

@@ -8,6 +8,7 @@ is verified, redirects are answers like any other, and nothing is reused.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -54,6 +55,8 @@ async def post(
 def reason_of(problem: BaseException) -> str:
     """What the system says of a connection, without errno and addresses of memory."""
     told = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    if isinstance(problem, ConnectionError) and problem.errno:
+        told = os.strerror(problem.errno)  # asyncio puts the address there, as a tuple
     return safe(told.lower() if isinstance(problem, OSError) else told) or "the connection was lost"
 
 

@@ -3,7 +3,8 @@
 One language for lists, pages, the API, opsctl and targets. Everything in here is pure: no database, no clock.
 
     parse(text) → ast          where it is wrong: SelectorError with the column, what was expected, a suggestion
-    bind(ast, vocabulary)      names of tags, fields and groups become what they are here; unknown ones are errors
+    bind(ast, vocabulary)      names of tags, fields and groups become what they are here; unknown ones are errors; `maintenance`
+                               becomes what the windows cover that are open now, for the vocabulary says which those are
     to_sql(ast)                a condition of constant pieces, and its parameters      (sql.py)
     matches(ast, node)         the same in Python                                      (match.py)
     explain(ast, language)     the same in words, en or zh                             (explain.py)

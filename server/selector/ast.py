@@ -31,7 +31,8 @@ FACTS = {
 
 ALIASES = {"ip": "address", "cpus": "cpu_count", "cpu": "cpu_count", "ram": "memory", "system": "os"}
 WORDS = {"state": tuple(sorted(NODE)), "agent": ("failed", "running", "stopped", "unknown")}
-RESERVED = frozenset({"all", "and", "or", "not", "in", "group", "tag", "field", *FACTS, *ALIASES, *NODE})
+MAINTENANCE = "maintenance"
+RESERVED = frozenset({"all", "and", "or", "not", "in", "group", "tag", "field", MAINTENANCE, *FACTS, *ALIASES, *NODE})
 """No tag or field of such a name can be asked for by its bare name; `tag:` and `field:` reach it."""
 
 EQUALS, DIFFERS, CONTAINS, IN, GLOB, HAS = "=", "!=", "~", "in", ":", "has"
@@ -68,6 +69,23 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Covered:
+    """What one open maintenance window covers: the nodes that `ast` (bound) means, of them those that tell one of these time zones.
+    None: whatever they tell."""
+
+    ast: Ast
+    zones: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """In a maintenance window now; `covered` is what the windows that are open cover, once bound."""
+
+    covered: tuple[Covered, ...] = field(default=(), compare=False)
+    at: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
 class Not:
     item: Ast
 
@@ -82,7 +100,7 @@ class Or:
     items: tuple[Ast, ...]
 
 
-Ast = Union[All, Compare, Group, Not, And, Or]  # noqa: UP007 - evaluated, and the parts are only named here
+Ast = Union[All, Compare, Group, Maintenance, Not, And, Or]  # noqa: UP007 - evaluated, and the parts are only named here
 
 
 def speaks_of_retired(ast: Ast) -> bool:
@@ -94,4 +112,16 @@ def speaks_of_retired(ast: Ast) -> bool:
             return speaks_of_retired(item)
         case And(items) | Or(items):
             return any(speaks_of_retired(item) for item in items)
+    return False
+
+
+def speaks_of_maintenance(ast: Ast) -> bool:
+    """Whether it must be known which maintenance windows are open."""
+    match ast:
+        case Maintenance():
+            return True
+        case Not(item):
+            return speaks_of_maintenance(item)
+        case And(items) | Or(items):
+            return any(speaks_of_maintenance(item) for item in items)
     return False

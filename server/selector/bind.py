@@ -8,7 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from server.selector.ast import DATE, FACTS, FIELD, NUMBER, OPEN, ORDER, TAG, All, And, Ast, Compare, Group, Not, Or
+from server.selector.ast import (
+    DATE,
+    FACTS,
+    FIELD,
+    MAINTENANCE,
+    NUMBER,
+    OPEN,
+    ORDER,
+    TAG,
+    All,
+    And,
+    Ast,
+    Compare,
+    Covered,
+    Group,
+    Maintenance,
+    Not,
+    Or,
+)
 from server.selector.errors import SelectorError, suggestion
 from server.selector.parser import check_values
 from server.selector.values import fold
@@ -25,11 +43,13 @@ class GroupName:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names that there are: tags and fields in lower case, a field's type as in ast.py."""
+    """The names that there are: tags and fields in lower case, a field's type as in ast.py. `windows`: what the maintenance windows that
+    are open now cover; None where nodes cannot be asked for by that."""
 
     tags: frozenset[str] = frozenset()
     fields: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[GroupName, ...] = ()
+    windows: tuple[Covered, ...] | None = None
 
 
 def bind(ast: Ast, vocabulary: Vocabulary) -> Ast:
@@ -41,6 +61,10 @@ def bind(ast: Ast, vocabulary: Vocabulary) -> Ast:
             return _compare(ast, vocabulary)
         case Group():
             return _group(ast, vocabulary.groups)
+        case Maintenance(at=at):
+            if vocabulary.windows is None:
+                raise SelectorError(at, "a maintenance window cannot cover the nodes that are in maintenance; name them", len(MAINTENANCE))
+            return replace(ast, covered=vocabulary.windows)
         case Not(item):
             return Not(bind(item, vocabulary))
         case And(items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from server.selector.ast import CONTAINS, DIFFERS, EQUALS, FACT, FIELD, GLOB, HAS, IN, All, And, Ast, Compare, Group, Not, Or
+from server.selector.ast import CONTAINS, DIFFERS, EQUALS, FACT, FIELD, GLOB, HAS, IN, All, And, Ast, Compare, Group, Maintenance, Not, Or
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class _Words:
     both: str
     either: str
     negated: str
+    maintenance: str
+    no_maintenance: str
     group: str
     tag: str
     field: str
@@ -35,6 +37,8 @@ _EN = _Words(
     both=" and ",
     either=" or ",
     negated="it is not true that {0}",
+    maintenance="a maintenance window is open",
+    no_maintenance="no maintenance window is open",
     group="the group is {0} or one below it",
     tag="the tag {0}",
     field="the field {0}",
@@ -78,6 +82,8 @@ _ZH = _Words(
     both="，并且",
     either="，或者",
     negated="并非（{0}）",
+    maintenance="正处于维护窗口内",
+    no_maintenance="不在维护窗口内",
     group="属于分组{0}或其下级",
     tag="标签{0}",
     field="字段{0}",
@@ -131,6 +137,10 @@ def _of(ast: Ast, words: _Words, wrapped: bool) -> str:
             return words.every_one
         case Group(path):
             return words.group.format(words.quoted.format(path))
+        case Maintenance():
+            return words.maintenance
+        case Not(Maintenance()):
+            return words.no_maintenance
         case Not(Compare(op="=") as item):
             return _compare(Compare(item.kind, item.key, DIFFERS, item.values, item.type), words)
         case Not(item):

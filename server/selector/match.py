@@ -26,6 +26,7 @@ from server.selector.ast import (
     Ast,
     Compare,
     Group,
+    Maintenance,
     Not,
     Or,
     speaks_of_retired,
@@ -46,6 +47,7 @@ class NodeView:
     tags: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
+    timezone: str = ""
 
 
 def matches(ast: Ast, node: NodeView) -> bool:
@@ -61,6 +63,9 @@ def _holds(ast: Ast, node: NodeView) -> bool:
             return True
         case Group(ids=ids):
             return bool(ids & node.groups)
+        case Maintenance(covered=covered):
+            # Retired nodes are in no window, whatever its selector says.
+            return node.state != RETIRED and any(_holds(one.ast, node) and _in_zone(one.zones, node) for one in covered)
         case Not(item):
             return not _holds(item, node)
         case And(items):
@@ -70,6 +75,10 @@ def _holds(ast: Ast, node: NodeView) -> bool:
         case Compare():
             return _compared(ast, node)
     raise AssertionError(ast)
+
+
+def _in_zone(zones: frozenset[str] | None, node: NodeView) -> bool:
+    return zones is None or node.timezone in zones
 
 
 def _compared(ast: Compare, node: NodeView) -> bool:

@@ -1,7 +1,7 @@
 """Text → ast. Recursive descent over a scanner that knows its column, so that every error says where.
 
     or    = and ("or" and)*            and = unary ("and" unary)*       unary = "not" unary | "(" or ")" | term
-    term  = "all" | STATE | "group:" VALUE | ["tag:" | "field:"] NAME [comparison]
+    term  = "all" | "maintenance" | STATE | "group:" VALUE | ["tag:" | "field:"] NAME [comparison]
     comparison = ("=" | "!=" | "~" | "<" | "<=" | ">" | ">=") VALUE | ":" PATTERN | "in" "(" VALUE ("," VALUE)* ")"
 
 A value is a word or stands in quotes. Full-width signs of a Chinese keyboard are taken for what they look like.
@@ -24,6 +24,7 @@ from server.selector.ast import (
     GLOB,
     HAS,
     IN,
+    MAINTENANCE,
     NUMBER,
     OPEN,
     ORDER,
@@ -46,7 +47,7 @@ MAX_VALUES = 500
 _SPECIAL = frozenset("()=!<>~,\"':")
 _WIDE = str.maketrans({"（": "(", "）": ")", "，": ",", "＝": "=", "：": ":", "＜": "<", "＞": ">", "！": "!", "～": "~"})
 _KEYWORDS = frozenset({"and", "or", "not", "in"})
-_BARE = ("all", *sorted(NODE))
+_BARE = ("all", MAINTENANCE, *sorted(NODE))
 _OPERATORS = ("!=", "<=", ">=", "=", "~", "<", ">")
 
 
@@ -109,6 +110,8 @@ class _Parser:
             self._pos = start
             raise self.expected("a condition")
         if lower in _BARE and not self._comparing():
+            if lower == MAINTENANCE:
+                return ast.Maintenance(at=start + 1)
             return ast.All() if lower == "all" else Compare(FACT, "state", EQUALS, (lower,), WORD, start + 1, len(word))
         if lower == "group":
             if not self._take(":"):

@@ -26,7 +26,9 @@ from server.selector.ast import (
     And,
     Ast,
     Compare,
+    Covered,
     Group,
+    Maintenance,
     Not,
     Or,
     speaks_of_retired,
@@ -82,6 +84,8 @@ class _Made:
                 return "1 = 1"
             case Group(ids=ids):
                 return f"n.id IN (SELECT node_id FROM node_group_members WHERE group_id IN ({self.param(sorted(ids))}))"
+            case Maintenance(covered=covered):
+                return " OR ".join(self._covered(one) for one in covered) or "1 = 0"
             case Not(item):
                 return f"NOT ({self.of(item)})"
             case And(items):
@@ -91,6 +95,13 @@ class _Made:
             case Compare():
                 return self._compare(ast)
         raise AssertionError(ast)
+
+    def _covered(self, one: Covered) -> str:
+        """Retired nodes are in no window, whatever its selector says."""
+        if one.zones is not None and not one.zones:
+            return "1 = 0"
+        zones = "" if one.zones is None else f" AND f.timezone IN ({self.param(sorted(one.zones))})"
+        return f"(({self.of(one.ast)}) AND n.state <> {self.param(RETIRED)}{zones})"
 
     def _compare(self, ast: Compare) -> str:
         if ast.kind != FACT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.selector.ast import FIELD, HAS, IN, TAG, All, And, Ast, Compare, Group, Not, Or
+from server.selector.ast import FIELD, HAS, IN, MAINTENANCE, TAG, All, And, Ast, Compare, Group, Maintenance, Not, Or
 
 _PLAIN_MORE = frozenset("-_./*?+@%:#")
 _WORDS = frozenset({"and", "or", "not", "in"})
@@ -13,6 +13,8 @@ def written(ast: Ast) -> str:
     match ast:
         case All():
             return "all"
+        case Maintenance():
+            return MAINTENANCE
         case Group(path):
             return f"group:{_value(path)}"
         case Compare():

@@ -107,7 +107,7 @@ def _subject(draft: Draft, metric: Metric) -> str:
     subject = draft.subject.strip()
     if not subject:
         return ""
-    if draft.kind not in rules.BY_METRIC or not metric.subject:
+    if not metric.subject:
         raise BadInput(f"subject: there is one figure of {metric.name} on a node; leave it empty", field="subject")
     if len(subject) > 190 or not subject.isprintable():
         raise BadInput("subject: at most 190 characters", field="subject")

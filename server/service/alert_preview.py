@@ -9,27 +9,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from itertools import groupby
 
 from host.wire.states import OFFLINE, ONLINE
 from server.alerting import rules
-from server.alerting.metrics import HEADLINE, METRICS, PLUGIN_PREFIX
-from server.alerting.replay import Point, Spell, absences, changes, figures, replay, trends
+from server.alerting.metrics import DETAIL, METRICS, PLUGIN_PREFIX
+from server.alerting.replay import Point, Spell, absences, changes, figures, moments, replay, trends
 from server.alerting.rules import ABOVE, COUNTERS, Rule
-from server.alerting.states import GAP_MS, Limits
-from server.alerting.trend import LEAST_RISE
+from server.alerting.states import Limits
 from server.db import Db, Row
 from server.errors import BadInput
 from server.service.alert_drafts import Draft, checked, rule_of
-from server.service.alert_readings import TREND_MS, Readings
+from server.service.alert_readings import Readings, watched
+from server.service.mount_trends import METRIC as MOUNTS
+from server.service.mount_trends import SPAN_MS, STEP_MS
 from server.service.rollups import COARSE, DAY_MS, FINE, HOUR_MS
 from server.service.selections import MOST, Selections
+from server.service.stored_details import Series, StoredDetails
 
 DAYS, MOST_DAYS = 7, 30
-MOST_REPLAYED, MOST_TRENDS = 100, 20
+MOST_REPLAYED, MOST_DETAILED = 100, 20
+DETAILED_DAYS = 7
+"""Figures of samples' details are in no roll-up: so far back and of so many nodes single samples are read, one in STEP_MS of each."""
 MOST_SHOWN = 50
 NOTHING_KEPT = "nothing is kept of how this was before; only what is now can be told"
-FULLEST = "kept is the fullest disk of each node: several full disks of one node count as one alert here"
+QUARTERS = "looked at is one sample of each quarter of an hour: what came and went between them is not seen"
+NO_LONGER = "single samples are looked at {days} days back at most"
+SINCE = "of these nodes samples are kept from {when} UTC on"
+FIRST_NODES = "of {count} nodes {done} were gone through, those first on which it is wrong now"
 MEANS = "looked at are means of five minutes: what came and went within them is not seen"
 NO_HISTORY = "{without} of {total} nodes have told nothing of it in this time"
 NOT_ALL = "{count} nodes came near the threshold; the first {done} were gone through"
@@ -37,7 +45,7 @@ NOT_ALL = "{count} nodes came near the threshold; the first {done} were gone thr
 
 @dataclass(frozen=True)
 class Fired:
-    """A node on which the rule would have fired: how often, when first and last, and whether the last one would still be open."""
+    """A node on which the rule would have fired: how often, when first and last, and whether one would still be open."""
 
     node_id: str
     name: str
@@ -69,6 +77,7 @@ class AlertPreviews:
     def __init__(self, db: Db, selections: Selections, readings: Readings, limits: Limits) -> None:
         self._db, self._q = db, db.q.alert_previews
         self._selections, self._readings, self._limits = selections, readings, limits
+        self._details = StoredDetails(db)
 
     async def look(self, draft: Draft, now: int, days: int = DAYS) -> AlertPreview:
         """Raises BadInput, BadSelector, as saving the rule would, but for its name and command."""
@@ -81,18 +90,20 @@ class AlertPreviews:
         names = {one["id"]: one["name"] for one in found if one["state"] != "retired"}
         since, until = now - days * DAY_MS, now
         notes: list[str] = []
-        spells = await self._spells(row, rule, sorted(names, key=lambda one: names[one]), since, until, notes) if names else {}
         bad = await self._bad_now(row, rule, names, now)
+        # Those on which it is wrong now come first: they have fired for certain.
+        order = sorted(names, key=lambda one: (one not in (bad or ()), names[one]))
+        spells = await self._spells(row, rule, order, since, until, notes) if names else {}
         if spells is None:
-            return AlertPreview(since, until, False, 0, 0, [], len(names), bad, notes)
+            return AlertPreview(since, until, False, 0, 0, [], len(names), _count(bad), notes)
         fired = [
-            Fired(node_id, names[node_id], len(of), of[0].opened_at, of[-1].opened_at, of[-1].resolved_at == 0)
+            Fired(node_id, names[node_id], len(of), of[0].opened_at, of[-1].opened_at, any(one.resolved_at == 0 for one in of))
             for node_id, of in spells.items()
             if of
         ]
         fired.sort(key=lambda one: (-one.times, one.name))
         total = sum(one.times for one in fired)
-        return AlertPreview(since, until, True, total, len(fired), fired[:MOST_SHOWN], len(names), bad, notes)
+        return AlertPreview(since, until, True, total, len(fired), fired[:MOST_SHOWN], len(names), _count(bad), notes)
 
     async def _spells(
         self, row: Row, rule: Rule, ids: Sequence[str], since: int, until: int, notes: list[str]
@@ -100,12 +111,10 @@ class AlertPreviews:
         """Node id → the alerts it would have had; None where nothing is kept that could tell."""
         if rule.kind == rules.OFFLINE:
             return await self._absent(rule, ids, since, until)
-        metric = "disk_usage" if rule.kind == rules.DISK_FULL else row["metric"]
-        if metric == "mount.percent" and rule.kind == rules.METRIC and not row["subject"]:
-            metric = "disk_usage"
-            notes.append(FULLEST)
-        plugin = metric.startswith(PLUGIN_PREFIX)
-        if not plugin and (metric not in METRICS or METRICS[metric].source != HEADLINE):
+        metric = watched(row)
+        if metric in METRICS and METRICS[metric].source == DETAIL:
+            return await self._detailed(row, rule, metric, ids, since, until, notes)
+        if not metric:
             notes.append(NOTHING_KEPT)
             return None
         if rule.hold_ms or rule.kind != rules.METRIC:
@@ -115,13 +124,38 @@ class AlertPreviews:
         return await asyncio.to_thread(lambda: {node_id: self._replayed(rule, of) for node_id, of in points.items()})
 
     def _replayed(self, rule: Rule, points: Sequence[Point]) -> list[Spell]:
-        if rule.kind == rules.CHANGE:
-            seen = changes(points, rule.span_ms // FINE * FINE)
-        elif rule.kind == rules.DISK_FULL:
-            seen = trends(points, GAP_MS, TREND_MS)
-        else:
-            seen = figures(rule, points)
+        seen = changes(points, rule.span_ms // FINE * FINE) if rule.kind == rules.CHANGE else figures(rule, points)
         return replay(rule, seen, self._limits)
+
+    async def _detailed(
+        self, row: Row, rule: Rule, metric: str, ids: Sequence[str], since: int, until: int, notes: list[str]
+    ) -> dict[str, list[Spell]]:
+        """From single samples of the nodes that can have fired, as far as so many can be read."""
+        if rule.kind == rules.METRIC and metric == MOUNTS and rule.comparison == ABOVE:
+            ids = await self._near(rule, "disk_usage", ids, since, until, [])
+        if len(ids) > MOST_DETAILED:
+            notes.append(FIRST_NODES.format(count=len(ids), done=MOST_DETAILED))
+        if since < until - DETAILED_DAYS * DAY_MS:
+            since = until - DETAILED_DAYS * DAY_MS
+            notes.append(NO_LONGER.format(days=DETAILED_DAYS))
+        notes.append(QUARTERS)
+        ids = ids[:MOST_DETAILED]
+        found = await self._details.series(metric, ids, since, until + 1, STEP_MS)
+        if len(found) < len(ids):
+            notes.append(NO_HISTORY.format(without=len(ids) - len(found), total=len(ids)))
+        first = min((points[0][0] for series in found.values() for points in series.values()), default=0)
+        if first > since + HOUR_MS:
+            notes.append(SINCE.format(when=f"{datetime.fromtimestamp(first / 1000, timezone.utc):%Y-%m-%d %H:%M}"))
+        return await asyncio.to_thread(lambda: {node_id: self._of_subjects(rule, row["subject"], of) for node_id, of in found.items()})
+
+    def _of_subjects(self, rule: Rule, wanted: str, series: Series) -> list[Spell]:
+        """The alerts of all subjects of a node, in order of time."""
+        spells: list[Spell] = []
+        for subject, points in series.items():
+            if wanted in ("", subject):
+                seen = trends(points, STEP_MS, SPAN_MS) if rule.kind == rules.DISK_FULL else moments(points)
+                spells += replay(rule, seen, self._limits)
+        return sorted(spells, key=lambda one: one.opened_at)
 
     async def _near(self, rule: Rule, metric: str, ids: Sequence[str], since: int, until: int, notes: list[str]) -> list[str]:
         """Which nodes can have fired at all."""
@@ -131,10 +165,9 @@ class AlertPreviews:
         if len(ranges) < len(ids):
             notes.append(NO_HISTORY.format(without=len(ids) - len(ranges), total=len(ids)))
         near = [node_id for node_id in ids if node_id in ranges and _can(rule, ranges[node_id]["least"], ranges[node_id]["most"])]
-        most = MOST_TRENDS if rule.kind == rules.DISK_FULL else MOST_REPLAYED
-        if len(near) > most:
-            notes.append(NOT_ALL.format(count=len(near), done=most))
-        return near[:most]
+        if len(near) > MOST_REPLAYED:
+            notes.append(NOT_ALL.format(count=len(near), done=MOST_REPLAYED))
+        return near[:MOST_REPLAYED]
 
     async def _points(self, metric: str, ids: Sequence[str], since: int, until: int) -> dict[str, list[Point]]:
         if not ids:
@@ -154,15 +187,21 @@ class AlertPreviews:
             for node_id, of in groupby(rows, key=lambda one: str(one["node_id"]))
         }
 
-    async def _bad_now(self, row: Row, rule: Rule, names: dict[str, str], now: int) -> int | None:
+    async def _bad_now(self, row: Row, rule: Rule, names: dict[str, str], now: int) -> set[str] | None:
+        """The nodes on which it is wrong at present; None where a moment cannot tell."""
         if rule.kind in COUNTERS or rule.kind == rules.DISK_FULL:
             return None
         fleet = await self._readings.fleet(now, [row["metric"]] if row["metric"] else [])
-        seen = await self._readings.look(fleet, row)
-        subject = row["subject"]
-        return sum(
-            any(rule.bad(one.value) for name, one in seen[node_id].items() if subject in ("", name)) for node_id in names if node_id in seen
-        )
+        seen, subject = await self._readings.look(fleet, row), row["subject"]
+        return {
+            node_id
+            for node_id in names.keys() & seen.keys()
+            if any(rule.bad(one.value) for name, one in seen[node_id].items() if subject in ("", name))
+        }
+
+
+def _count(nodes: set[str] | None) -> int | None:
+    return None if nodes is None else len(nodes)
 
 
 def _named(metric: str) -> Row:
@@ -174,8 +213,6 @@ def _named(metric: str) -> Row:
 
 def _can(rule: Rule, least: float, most: float) -> bool:
     """Whether figures between these can have been bad."""
-    if rule.kind == rules.DISK_FULL:
-        return most - least >= LEAST_RISE or most >= 100
     if rule.kind == rules.CHANGE:
         return most - least > rule.threshold if rule.comparison == ABOVE else least - most < rule.threshold
     return rule.bad(most if rule.comparison == ABOVE else least)

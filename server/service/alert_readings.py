@@ -17,10 +17,11 @@ from host.wire.states import OFFLINE, ONLINE
 from server.alerting import rules
 from server.alerting.metrics import HEADLINE, METRICS, PLUGIN_PREFIX
 from server.alerting.states import Seen
-from server.alerting.trend import hours_until_full
 from server.db import Db, Row
 from server.queries import Query
 from server.service.alert_details import SECTIONS, decode, figures, section_of
+from server.service.mount_trends import METRIC as MOUNTS
+from server.service.mount_trends import MountTrends
 from server.service.rollups import DAY_MS, FINE, HOUR_MS
 
 FRESH_MS = 660_000
@@ -33,10 +34,6 @@ MARGIN_MS = 150_000
 """How late a sample may come and still be looked at."""
 
 AHEAD_MS = 600_000
-TREND_MS, TREND_FRESH_MS = 6 * HOUR_MS, 1_800_000
-TREND_TURNS, TREND_LEAST = 20, 100
-"""A trend is looked at anew every 20th time, each time for another part of the fleet, of at least 100 nodes."""
-
 UPDATE_MS = DAY_MS
 UNITS_MS = 3_600_000
 UPDATE_FAILED = ("failed", "rolled_back", "rollback_failed", "lost")
@@ -77,8 +74,7 @@ class Readings:
         self._until = 0
         self._details = False
         self._taking = asyncio.Lock()
-        self._trends: dict[str, Seen | None] = {}
-        self._turn = 0
+        self._trends = MountTrends(db)
 
     async def plugin_units(self, now: int) -> dict[str, str]:
         """Metrics of plugins that some node told within the hour, and their units."""
@@ -136,7 +132,7 @@ class Readings:
 
     def passed_over(self, rule: Mapping[str, Any], node_id: str) -> bool:
         """Whether a rule has not come to that node yet, so that nothing can be said of it."""
-        return rule["kind"] == rules.DISK_FULL and node_id not in self._trends
+        return rule["kind"] == rules.DISK_FULL and not self._trends.known(node_id)
 
     async def _shared(self, fleet: Fleet, key: tuple[object, ...], work: Any) -> Any:
         """Read once for all rules of one look."""
@@ -169,6 +165,8 @@ class Readings:
                         value = getattr(detail, section)
                         if value is not None:
                             kept.sections[section] = (row["at"], value)
+                    if detail.disks is not None:
+                        self._trends.note(row["node_id"], row["at"], [(disk.mount, disk.percent) for disk in detail.disks])
         for row in new:
             kept = self._kept[row["node_id"]]
             kept.newest = (row["at"], row["seq"])
@@ -219,28 +217,8 @@ class Readings:
         return {node_id: {"": Seen(seen[""].at, seen[""].value - before[node_id])} for node_id, seen in newest.items() if node_id in before}
 
     async def _trend(self, fleet: Fleet) -> Figures:
-        """Hours until the fullest disk is full; each look works out another part of the fleet anew."""
-        online = sorted(node_id for node_id, node in fleet.nodes.items() if node["state"] == ONLINE)
-        size = max(-(-len(online) // TREND_TURNS), TREND_LEAST)
-        first = self._turn * size if self._turn * size < len(online) else 0
-        self._turn = first // size + 1
-        part = online[first : first + size]
-        points: dict[str, list[tuple[int, float]]] = {node_id: [] for node_id in part}
-        if part:
-            wanted = {"ids": part, "tier": FINE, "since": fleet.now - TREND_MS}
-            for row in await self._db.rows(self._q.trend, wanted):
-                points[row["node_id"]].append((int(row["at"]), row["disk_usage"]))
-        for node_id, series in points.items():
-            hours = hours_until_full(series)
-            self._trends[node_id] = Seen(series[-1][0], hours) if hours is not None else None
-        for node_id in self._trends.keys() - fleet.nodes.keys():
-            del self._trends[node_id]
-        oldest = fleet.now - TREND_FRESH_MS
-        return {
-            node_id: {"": seen}
-            for node_id, seen in self._trends.items()
-            if seen and seen.at >= oldest and fleet.nodes[node_id]["state"] == ONLINE
-        }
+        online = [node_id for node_id, node in fleet.nodes.items() if node["state"] == ONLINE]
+        return await self._trends.look(online, fleet.now)
 
     async def _updates(self, fleet: Fleet) -> Figures:
         """1 where the newest update of a component within a day failed, 0 elsewhere."""
@@ -257,6 +235,11 @@ class Readings:
 
     async def _healths(self, fleet: Fleet) -> dict[str, _Health]:
         return {row["node_id"]: _health(row["health"]) for row in await self._db.rows(self._q.healths)}
+
+
+def watched(rule: Mapping[str, Any]) -> str:
+    """The metric whose samples a rule needs; empty for one that looks at something else."""
+    return MOUNTS if rule["kind"] == rules.DISK_FULL else rule["metric"]
 
 
 _HEADLINES = tuple(metric.name for metric in METRICS.values() if metric.source == HEADLINE)

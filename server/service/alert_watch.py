@@ -21,7 +21,7 @@ from server.errors import BadSelector
 from server.selector import Vocabulary
 from server.service.alert_drafts import rule_of, unit_of
 from server.service.alert_outcomes import Change, Outcomes
-from server.service.alert_readings import Fleet, Readings
+from server.service.alert_readings import Fleet, Readings, watched
 from server.service.selections import Selections
 
 log = logging.getLogger("server.alerts")
@@ -69,12 +69,12 @@ class AlertWatch:
     async def _look(self, now: int, lease: Row) -> None:
         look = await self._material()
         on = [row for row in look.rules.values() if row["enabled"]]
-        fleet = await self._readings.fleet(now, [row["metric"] for row in on if row["metric"]])
+        fleet = await self._readings.fleet(now, [metric for row in on if (metric := watched(row))])
         units = await self._readings.plugin_units(now) if any(row["metric"].startswith(PLUGIN_PREFIX) for row in on) else {}
         vocabulary = await self._selections.vocabulary() if on else Vocabulary()
         meant: dict[str, set[str] | BadSelector] = {}
         for row in on:
-            await self._one(look, row, fleet, unit_of(row, units), await self._meant(meant, row["selector"], vocabulary), now)
+            await self._one(look, row, fleet, unit_of(row, units), await self._meant(meant, row["selector"], vocabulary, now), now)
         self._of_no_rule(look)
         plan = await self._outcomes.plan(look.changes, fleet.nodes, now)
 
@@ -100,11 +100,13 @@ class AlertWatch:
             look.alert_ids[row["rule_id"], row["node_id"], row["subject"]] = row["alert_id"]
         return look
 
-    async def _meant(self, known: dict[str, set[str] | BadSelector], selector: str, vocabulary: Vocabulary) -> set[str] | BadSelector:
+    async def _meant(
+        self, known: dict[str, set[str] | BadSelector], selector: str, vocabulary: Vocabulary, now: int
+    ) -> set[str] | BadSelector:
         """The ids that a selector means, read once for all rules that have it; or what is wrong with it."""
         if selector not in known:
             try:
-                read = await self._selections.read(selector, "selector", vocabulary)
+                read = await self._selections.read(selector, "selector", vocabulary, now)
                 known[selector] = {row["id"] for row in await self._selections.rows_of(read, MOST_NODES)}
             except BadSelector as problem:
                 known[selector] = problem

@@ -20,11 +20,20 @@ from server.selector import Condition
 from server.service.alert_events import ACKNOWLEDGED, RESOLVED, AlertEvent, Enqueue, Windows, deliver_nothing, no_windows, row_of
 from server.service.audit import Audit
 from server.service.outcomes import AUDIT_NODES, Outcome
-from server.service.page import Page
+from server.service.page import Order, Page, containing, filtered, ordered
 
 OPEN, RESOLVED_STATE = "open", "resolved"
 STATES = (OPEN, ACKNOWLEDGED, RESOLVED_STATE)
 SEVERITIES = ("critical", "warning", "info")
+SORTS = {name: f"a.{name}" for name in ("opened_at", "resolved_at", "state", "node_name", "rule_name")}
+SORTS |= {"severity": "CASE a.severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"}
+FILTERS = {name: f"a.{name} = :{name}" for name in ("state", "severity", "rule_id", "node_id", "group_id")}
+FILTERS |= {
+    "going_on": "a.state IN ('open', 'acknowledged')",
+    "since": "a.opened_at >= :since",
+    "until": "a.opened_at < :until",
+    "q": "LOWER(a.node_name) LIKE :q ESCAPE '!' OR LOWER(a.summary) LIKE :q ESCAPE '!' OR LOWER(a.rule_name) LIKE :q ESCAPE '!'",
+}
 MOST_AT_ONCE = 1_000
 MOST_COMMENT = 1_000
 _SAME = (
@@ -59,11 +68,15 @@ class Alerts:
         node_id: str = "",
         group_id: str = "",
         q: str = "",
+        since: int | None = None,
+        until: int | None = None,
         selected: Condition | None = None,
         limit: int,
         offset: int,
+        order: Order = (),
     ) -> Page:
-        """Newest first. Without `history` only those that are not resolved. `selected`: only of nodes that a selector means now.
+        """Newest first. Without `history` only those that are not resolved. `selected`: only of nodes that a selector means now;
+        `since` and `until`: opened in [`since`, `until`) UTC ms.
 
         Raises BadInput for an unknown state or severity.
         """
@@ -71,14 +84,14 @@ class Alerts:
             raise BadInput(f"state: {state[:20]!r} is unknown; use one of {', '.join(STATES)}", field="state")
         if severity and severity not in SEVERITIES:
             raise BadInput(f"severity: {severity[:20]!r} is unknown; use one of {', '.join(SEVERITIES)}", field="severity")
-        text = q.strip().lower()[:200].replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        # By name, one of them as the equality that it is: then the index gives them in the order of the page, and nothing is sorted.
-        states = (state,) if state else STATES if history else STATES[:2]
-        params: Row = {"states": states, "severity": severity, "rule_id": rule_id}
-        params |= {"node_id": node_id, "group_id": group_id, "pattern": f"%{text}%" if text else ""}
-        params |= {"narrow": int(selected is not None), **(selected.params if selected else {})}
-        page, count = (query.narrowed(selected) if selected else query for query in (self._q.page, self._q.total))
-        rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})
+        wanted: Row = {"state": state, "severity": severity, "rule_id": rule_id, "node_id": node_id, "group_id": group_id}
+        wanted |= {"q": containing(q), "since": since, "until": until}
+        wanted["going_on"] = None if history or state else 1
+        (page, params), (count, _) = (filtered(query, FILTERS, wanted) for query in (self._q.page, self._q.total))
+        params["narrow"] = int(selected is not None)
+        if selected:
+            page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
+        rows = await self._db.rows(ordered(page, SORTS, order), {**params, "limit": limit, "offset": offset})
         total = await self._db.row(count, params)
         return Page([shown(row) for row in rows], total["total"] if total else 0)
 
@@ -104,10 +117,6 @@ class Alerts:
     async def of_node(self, node_id: str) -> list[Row]:
         """A node's alerts that are not resolved."""
         return [shown(row) for row in await self._db.rows(self._q.open_of_node, {"node_id": node_id})]
-
-    async def marks(self, node_id: str, since: int, until: int) -> list[Row]:
-        """Alerts of a node that were open at some time of a span, for its charts."""
-        return await self._db.rows(self._q.marks, {"node_id": node_id, "since": since, "until": until})
 
     async def acknowledge(self, caller: Caller, alert_ids: Sequence[str], comment: str, now: int) -> list[Outcome]:
         """Somebody takes them on; what became of each. Of two people at once one is told who was first.

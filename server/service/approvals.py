@@ -116,7 +116,8 @@ class Approvals:
             request = await self._request(session, node_id)
             await session.execute(self._q.reject, {"public_key": request["public_key"], "now": now, "who": caller.name})
             await self._nodes.erase(session, node_id, PENDING)
-            await self._audit.record(session, caller, "node.reject", f"node {node_id}", {"key": request["public_key"]}, now)
+            detail = {"key": request["public_key"]}
+            await self._audit.record(session, caller, "node.reject", f"node {node_id}", detail, now, nodes=())
 
         await self._db.transaction(work)
 

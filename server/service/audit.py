@@ -10,16 +10,24 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.keys import write_private
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, filtered, ordered
 
-SORTS = {"id": "id"}
+SORTS = {"id": "a.id"}
+FILTERS = {name: f"a.{name} = :{name}" for name in ("actor", "action", "resource")}
+FILTERS |= {"since": "a.created_at >= :since", "until": "a.created_at < :until"}
+IDENTITY, ACTION = "identity", "action"
+_IDENTITY = frozenset(
+    f"node.{verb}" for verb in ("enrol", "ask", "approve", "renew", "certificate", "machine", "quarantine", "split", "merge")
+)
+"""Actions about which machine a node is; all others are what people did to it. Migration 0022 lists those from before."""
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Made once: to verify is to encode every entry there is."""
 
@@ -30,8 +38,20 @@ class Audit:
     def __init__(self, db: Db, key: bytes, checkpoint: Path) -> None:
         self._db, self._key, self._checkpoint = db, key, checkpoint
 
-    async def record(self, session: Session, caller: Caller, action: str, resource: str, detail: Mapping[str, Any], now: int) -> None:
-        """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret."""
+    async def record(
+        self,
+        session: Session,
+        caller: Caller,
+        action: str,
+        resource: str,
+        detail: Mapping[str, Any],
+        now: int,
+        nodes: Sequence[str] | None = None,
+    ) -> None:
+        """Write one entry in the running transaction: no entry, no action. `detail` must hold no secret.
+
+        `nodes`: ids of those whose timeline has it; unless given, the one that `resource` (`node <id>`) names.
+        """
         q = self._db.q.audit
         await session.execute(q.lock)
         head = await session.row(q.head)
@@ -49,11 +69,30 @@ class Audit:
         entry["hash"] = self._hash(head["hash"], entry)
         await session.execute(q.insert, entry)
         await session.execute(q.set_head, {"hash": entry["hash"]})
+        if nodes is None:
+            nodes = [resource.removeprefix("node ")] if resource.startswith("node ") else ()
+        topic = IDENTITY if action in _IDENTITY else ACTION
+        links = [{"node_id": node_id, "topic": topic, "at": now, "entry": entry["id"]} for node_id in dict.fromkeys(nodes)]
+        await session.insert_rows(q.link, links)
 
-    async def page(self, limit: int, offset: int, order: Order = ()) -> Page:
-        """Newest first, or in this order."""
-        rows = await self._db.rows(ordered(self._db.q.audit.page, SORTS, order), {"limit": limit, "offset": offset})
-        total = await self._db.row(self._db.q.audit.total)
+    async def page(
+        self,
+        limit: int,
+        offset: int,
+        order: Order = (),
+        *,
+        actor: str = "",
+        action: str = "",
+        resource: str = "",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Page:
+        """Newest first, or in this order: by whom, what, and on what (`node 01K…`) it was done, in [`since`, `until`) UTC ms."""
+        q, wanted = self._db.q.audit, {"actor": actor, "action": action, "resource": resource, "since": since, "until": until}
+        page, params = filtered(q.page, FILTERS, wanted)
+        rows = await self._db.rows(ordered(page, SORTS, order), {**params, "limit": limit, "offset": offset})
+        # Of all of them the head knows the number: a log of years is not counted for each page.
+        total = await self._db.row(filtered(q.total_of, FILTERS, wanted)[0] if params else q.total, params)
         return Page(rows, total["total"] if total else 0)
 
     async def first_broken(self) -> int | None:

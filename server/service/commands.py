@@ -46,7 +46,7 @@ from server.service.contents import NAME_CHARACTERS, excerpt, readable, title
 from server.service.deadlines import FORGET_MS, GRACE_MS, end_of
 from server.service.holding import NONE, WAITS, Holding
 from server.service.kinds import Kinds
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, filtered, ordered
 from server.service.protection import confirmed
 from server.wakeups import Wakeups, execution, node
 
@@ -54,6 +54,7 @@ log = logging.getLogger("server.commands")
 
 MAX_NODES = 5_000
 SORTS = {name: f"c.{name}" for name in ("queued_at", "started_at", "finished_at", "state", "kind")}
+FILTERS = {name: f"c.{name} = :{name}" for name in ("node_id", "task_id", "state", "kind")}
 UNFINISHED = 50
 MAX_TASK_BYTES = 2 * 1024 * 1024
 """Of one signed request: the agent takes no larger one."""
@@ -154,7 +155,8 @@ class Commands:
             raise Conflict("this is itself the order to stop another command; it cannot be called back")
 
         async def work(session: Session) -> str:
-            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", {"node": row["node_id"]}, now)
+            about = {"node": row["node_id"]}
+            await self._audit.record(session, caller, "command.cancel", f"command {command_id}", about, now, nodes=[row["node_id"]])
             if await self._end_unfetched(session, command_id, CANCELED, "canceled before the host had it", now):
                 return CANCELED
             if row["path"].startswith(DAEMON_PREFIX):
@@ -176,13 +178,14 @@ class Commands:
             raise NotFound(f"there is no command {command_id[:40]!r}")
         return row
 
-    async def page(self, *, node_id: str, task_id: str, state: str, limit: int, offset: int, order: Order = ()) -> Page:
-        """Executions of tasks and orders for daemons, newest first."""
+    async def page(self, *, node_id: str, task_id: str, state: str, kind: str = "", limit: int, offset: int, order: Order = ()) -> Page:
+        """Executions of tasks and orders for daemons, newest first. `kind`: of task, or the verb of an order. Raises BadInput."""
         if state and state not in COMMAND:
             raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(COMMAND)}", field="state")
-        params = {"node_id": node_id, "task_id": task_id, "state": state}
-        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {**params, "limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total, params)
+        wanted = {"node_id": node_id, "task_id": task_id, "state": state, "kind": kind}
+        (page, params), (count, _) = filtered(self._q.page, FILTERS, wanted), filtered(self._q.total, FILTERS, wanted)
+        rows = await self._db.rows(ordered(page, SORTS, order), {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(count, params)
         return Page(rows, total["total"] if total else 0)
 
     async def unfinished(self, node_id: str) -> list[Row]:

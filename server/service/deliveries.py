@@ -15,15 +15,19 @@ from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
+from server.outbound.shapes import TEST
 from server.service.alert_events import GROUPED, RESOLVED, AlertEvent
 from server.service.audit import Audit
-from server.service.page import Page
+from server.service.page import Order, Page, filtered, ordered
 from server.service.receiver_settings import ALERTMANAGER
 from server.service.receivers import SEVERITIES
 from server.service.selections import Selections
 
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
 STATES = (WAITING, SENT, FAILED)
+SORTS = {"created_at": "d.created_at"}
+FILTERS = {name: f"d.{name} = :{name}" for name in ("receiver_id", "state", "alert_id", "event_kind")}
+FILTERS |= {"since": "d.created_at >= :since", "until": "d.created_at < :until"}
 DAY_MS = 86_400_000
 CHUNK = 500
 """Ids in one statement."""
@@ -104,18 +108,31 @@ class Deliveries:
         await session.insert_rows(self._q.insert_firing, rows)
         return named
 
-    async def page(self, receiver_id: str, state: str, limit: int, offset: int) -> Page:
-        """The newest first, as `get`. Raises BadInput."""
+    async def page(
+        self,
+        receiver_id: str,
+        state: str,
+        limit: int,
+        offset: int,
+        order: Order = (),
+        *,
+        alert_id: str = "",
+        kind: str = "",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Page:
+        """The newest first, as `get`. `kind`: of the event; written in [`since`, `until`) UTC ms. Raises BadInput."""
         if state not in ("", *STATES):
             raise BadInput(f"state: {state[:20]!r} is unknown; use one of {', '.join(STATES)}", field="state")
-        params = {"receiver_id": receiver_id, "state": state}
-        rows = await self._db.rows(self._q.page, params | {"limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total, params)
+        wanted = {"receiver_id": receiver_id, "state": state, "alert_id": alert_id, "event_kind": kind, "since": since, "until": until}
+        page, params = filtered(self._q.page, FILTERS, wanted)
+        rows = await self._db.rows(ordered(page, SORTS, order), params | {"limit": limit, "offset": offset})
+        total = await self._db.row(filtered(self._q.total, FILTERS, wanted)[0], params)
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
-    async def of_alert(self, alert_id: str, limit: int = 100, offset: int = 0) -> Page:
+    async def of_alert(self, alert_id: str, limit: int = 100) -> Page:
         """Where this alert was told, and what came of it: for its own page. The newest first."""
-        rows = await self._db.rows(self._q.of_alert, {"alert_id": alert_id, "limit": limit, "offset": offset})
+        rows = await self._db.rows(self._q.of_alert, {"alert_id": alert_id, "limit": limit})
         total = await self._db.row(self._q.total_of_alert, {"alert_id": alert_id})
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
@@ -142,7 +159,7 @@ class Deliveries:
                 raise Conflict(
                     f"the receiver {row['receiver_name']} is {'switched off' if receiver else 'deleted'}; nothing can be sent to it"
                 )
-            if row["event_kind"] == "test":
+            if row["event_kind"] == TEST:
                 raise Conflict("a test is not sent again; send another one")
             params = {"message_id": row["message_id"], "now": now, "deadline_at": now + DAY_MS}
             count = await session.execute(self._q.again, params)

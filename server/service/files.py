@@ -17,11 +17,12 @@ from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.service.audit import Audit
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, containing, filtered, ordered
 
 log = logging.getLogger("server.files")
 
 RECEIVING, READY = "receiving", "ready"
+STATES = (READY, RECEIVING)
 CHUNK = 256 * 1024
 """Bytes of one row."""
 MAX_PUT = 1024 * 1024
@@ -30,6 +31,7 @@ MAX_NAME = 190
 _ROWS = 4
 _SWEEP = 64
 SORTS = {name: f"f.{name}" for name in ("name", "size", "state", "created_at", "used_at")}
+FILTERS = {"q": "LOWER(f.name) LIKE :q ESCAPE '!'", "state": "f.state = :state", "node_id": "f.node_id = :node_id"}
 
 
 class Files:
@@ -91,10 +93,17 @@ class Files:
             raise _unknown(file_id)
         return row
 
-    async def page(self, limit: int, offset: int, order: Order = ()) -> Page:
-        """Newest first, with the names of who made them or sent them, and the number of commands that use them."""
-        rows = await self._db.rows(ordered(self._q.page, SORTS, order), {"limit": limit, "offset": offset})
-        total = await self._db.row(self._q.total)
+    async def page(self, limit: int, offset: int, order: Order = (), *, q: str = "", state: str = "", node_id: str = "") -> Page:
+        """Newest first, with the names of who made them or sent them, and the number of commands that use them.
+
+        `q` is looked for in the name; `node_id`: those that this node sent. Raises BadInput for an unknown state.
+        """
+        if state and state not in STATES:
+            raise BadInput(f"state: {state[:20]!r} is unknown; use one of {', '.join(STATES)}", field="state")
+        wanted = {"q": containing(q), "state": state, "node_id": node_id}
+        page, params = filtered(self._q.page, FILTERS, wanted)
+        rows = await self._db.rows(ordered(page, SORTS, order), {**params, "limit": limit, "offset": offset})
+        total = await self._db.row(filtered(self._q.total, FILTERS, wanted)[0], params)
         return Page(rows, total["total"] if total else 0)
 
     async def occupied(self) -> int:

@@ -189,7 +189,7 @@ class Groups:
         changed = [one.id for one in done if one.ok]
         if changed:
             more = {"nodes": changed[:AUDIT_NODES], "count": len(changed)}
-            await self._audit.record(session, caller, action, what, {**detail, **more}, now)
+            await self._audit.record(session, caller, action, what, {**detail, **more}, now, nodes=changed)
 
     async def _locked(self, session: Session, kind: str) -> dict[str, Row]:
         """The groups of a kind, which stay as they are until this transaction ends."""

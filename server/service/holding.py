@@ -16,7 +16,8 @@ from host.wire import signing
 from server.db import Db, Row, Session
 from server.errors import BadInput
 from server.keys import Keys
-from server.service.window_coverage import Coverage, Opening, Window, wall
+from server.service.window_coverage import Coverage, Opening
+from server.service.window_rows import Window, wall
 from server.wakeups import Wakeups, execution, node
 
 HOLD = "HOLD"

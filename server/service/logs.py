@@ -11,6 +11,7 @@ from typing import Any
 
 from server.db import Db, Row
 from server.errors import BadInput
+from server.service.page import containing
 
 SCAN = 5_000
 LEVELS = {"": (), "error": ("error", "critical", "fatal"), "critical": ("critical", "fatal")}
@@ -41,14 +42,14 @@ class Logs:
         """
         if level not in LEVELS:
             raise BadInput(f"level: {level[:20]!r} is unknown; use one of error, critical", field="level")
-        text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        pattern = containing(q)
         place = _place(before)
         if node_id:
             place["node"] = node_id
-        filtered = bool(text or level)
+        filtered = bool(pattern or level)
         scan = SCAN if filtered else limit
         params: dict[str, Any] = {**place, "scan": scan, "limit": limit, "any": int(not level), "levels": LEVELS[level]}
-        params["pattern"] = f"%{text}%" if text else ""
+        params["pattern"] = pattern
         rows = await self._db.rows(self._q.page_of_node if node_id else self._q.page, params)
         if len(rows) == limit:
             return Lines(rows, cursor(rows[-1]), None)

@@ -62,7 +62,8 @@ class NodeEdits:
             changed = [one.id for one in done if one.ok]
             if changed:
                 detail = {"add": dict(add), "remove": list(remove), "nodes": changed[:AUDIT_NODES], "count": len(changed), **guards}
-                await self._audit.record(session, caller, "node.tag", f"node {changed[0]}" if len(changed) == 1 else "nodes", detail, now)
+                what = f"node {changed[0]}" if len(changed) == 1 else "nodes"
+                await self._audit.record(session, caller, "node.tag", what, detail, now, nodes=changed)
             return done
 
         return await self._db.transaction(work)
@@ -212,7 +213,8 @@ class NodeEdits:
             if changed:
                 detail: dict[str, Any] = {"field": name, "value": text, "nodes": changed[:AUDIT_NODES], "count": len(changed)}
                 detail |= guards
-                await self._audit.record(session, caller, "node.field", f"node {changed[0]}" if len(changed) == 1 else "nodes", detail, now)
+                what = f"node {changed[0]}" if len(changed) == 1 else "nodes"
+                await self._audit.record(session, caller, "node.field", what, detail, now, nodes=changed)
             return done
 
         return await self._db.transaction(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -17,13 +18,16 @@ from server.selector import Condition
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
 from server.service.node_index import NodeIndex
-from server.service.page import Order, Page, ordered
+from server.service.page import Order, Page, containing, ordered
 from server.wakeups import Wakeups, node
 
 SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
 SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
 LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
+STARTED_EVENT = "daemon.started"
+"""A daemon has told another start of its own than before; the event's time is that start."""
+
 CONFIGURATIONS = 50
 
 
@@ -41,16 +45,25 @@ class Nodes:
     async def page(self, *, q: str, state: str, limit: int, offset: int, selected: Condition | None = None, order: Order = ()) -> Page:
         """Nodes by name. `q` is looked for in name, address and tags, `selected` is a selector's condition (selections.py);
         retired ones only when asked for by state or selector."""
-        if state and state not in NODE:
-            raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
-        text = q.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        params = {"state": state, "pattern": f"%{text}%" if text else "", "selected": int(selected is not None)}
+        params = _params(q, state, selected)
         page, count = ordered(self._q.page, SORTS, order), self._q.total
         if selected:
             page, count, params = page.narrowed(selected), count.narrowed(selected), params | selected.params
         rows = await self._db.rows(page, {**params, "limit": limit, "offset": offset})
         total = await self._db.row(count, params)
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
+
+    async def matching(self, *, q: str, state: str, selected: Condition | None = None, order: Order = ()) -> list[Row]:
+        """`id` and `name` of all that `page` would go through, in its order: what matches now, whatever matches later."""
+        params, query = _params(q, state, selected), ordered(self._q.matching, SORTS, order)
+        if selected:
+            query, params = query.narrowed(selected), params | selected.params
+        return await self._db.rows(query, params)
+
+    async def exported(self, ids: Sequence[str]) -> list[Row]:
+        """Those of these that are there, in this order, with facts and tags decoded."""
+        found = {row["id"]: _shown(row) for row in await self._db.rows(self._q.exported, {"ids": ids})} if ids else {}
+        return [found[one] for one in ids if one in found]
 
     async def counts(self) -> dict[str, int]:
         """State → how many nodes are in it."""
@@ -62,6 +75,10 @@ class Nodes:
         if row is None:
             raise NodeUnknown(f"there is no node {node_id[:40]!r}")
         return _shown(row)
+
+    async def names(self, ids: Collection[str]) -> dict[str, str]:
+        """Id → name, of those that there are."""
+        return {row["id"]: row["name"] for row in await self._db.rows(self._q.by_ids, {"ids": list(ids)})} if ids else {}
 
     async def agent(self, node_id: str) -> Row:
         """The agent as its daemon last told. Raises NodeUnknown."""
@@ -81,11 +98,8 @@ class Nodes:
         rows = await self._db.rows(self._db.q.reports.events_named, wanted)
         found = []
         for row in rows:
-            try:
-                change = msgspec.json.decode(row["detail"], type=Change)
-            except msgspec.DecodeError:
-                continue  # a host may use the name for an event of its own, with any text in it
-            found.append({"at": row["at"], "hash": change.hash, "note": change.note})
+            if change := change_of(row["detail"]):
+                found.append({"at": row["at"], "hash": change.hash, "note": change.note})
         return found
 
     async def log(self, node_id: str) -> list[Row]:
@@ -181,7 +195,7 @@ class Nodes:
 
         async def work(session: Session) -> None:
             await self.erase(session, node_id, RETIRED)
-            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now)
+            await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
 
@@ -222,12 +236,28 @@ class Nodes:
             q.delete_field_values,
             q.delete_notes,
             q.delete_states,
+            q.delete_audit_nodes,
             self._db.q.machines.delete_of_node,
             organising.delete_facts,
             organising.delete_addresses,
             organising.delete_tags,
         ):
             await session.execute(query, of_node)
+
+
+def change_of(detail: str) -> Change | None:
+    """What such an event tells; None where a host uses the name for an event of its own, with any text in it."""
+    try:
+        return msgspec.json.decode(detail, type=Change)
+    except msgspec.DecodeError:
+        return None
+
+
+def _params(q: str, state: str, selected: Condition | None) -> Row:
+    """Raises BadInput."""
+    if state and state not in NODE:
+        raise BadInput(f"state: {state!r} is unknown; use one of {', '.join(sorted(NODE))}", field="state")
+    return {"state": state, "pattern": containing(q), "selected": int(selected is not None)}
 
 
 def _shown(row: Row) -> Row:

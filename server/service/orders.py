@@ -56,7 +56,8 @@ class Orders:
             await self._commands.check_nodes(session, [node_id])
             row = self._commands.signed(caller, node_id, verb, f"{DAEMON_PREFIX}{verb}", body, limit, now)
             await session.execute(self._db.q.commands.insert, row)
-            await self._audit.record(session, caller, "node.order", f"node {node_id}", {"verb": verb, "command": row["id"], **detail}, now)
+            told = {"verb": verb, "command": row["id"], **detail}
+            await self._audit.record(session, caller, "node.order", f"node {node_id}", told, now, nodes=())  # its timeline has the command
             return str(row["id"])
 
         command_id = await self._db.transaction(work, along)

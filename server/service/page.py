@@ -1,4 +1,4 @@
-"""One page of a list, and the orders in which a list can be had."""
+"""One page of a list, the orders in which a list can be had, and what it is narrowed down by."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ class Page:
 
     rows: list[Row]
     total: int
+
+
+def filtered(query: Query, filters: Mapping[str, str], wanted: Row) -> tuple[Query, Row]:
+    """`query` about those rows only that fit `wanted`, and its parameters. `filters`: name → its condition; what is None or
+    empty in `wanted` filters nothing."""
+    given = {name: value for name, value in wanted.items() if value not in ("", None)}
+    return query.filtered([filters[name] for name in given]), given
+
+
+def containing(text: str) -> str:
+    """For `LOWER(column) LIKE :q ESCAPE '!'`: whatever has this text in it, in whatever case; empty for an empty one."""
+    found = text.strip().lower()[:200].replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{found}%" if found else ""
 
 
 def ordered(query: Query, sorts: Mapping[str, str], order: Order) -> Query:

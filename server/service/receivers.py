@@ -37,6 +37,7 @@ FAILING_MS = 3_600_000
 
 STUCK_MS = 3_600_000
 OFF, FAILING, FINE, UNTRIED = "off", "failing", "fine", "untried"
+HEALTH = (FINE, FAILING, UNTRIED, OFF)
 
 
 @dataclass(frozen=True)

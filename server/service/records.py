@@ -26,7 +26,7 @@ from server.queries import Query
 from server.service import samples
 from server.service.commands import Commands
 from server.service.kinds import Kinds as KindsService
-from server.service.nodes import CONFIGURATION_EVENT
+from server.service.nodes import CONFIGURATION_EVENT, STARTED_EVENT
 from server.service.output import Output as OutputService
 from server.service.rollups import due_hour
 from server.wakeups import execution
@@ -241,6 +241,8 @@ class Teller:
                 health = json.dumps(asdict(body), ensure_ascii=False)
                 if len(health.encode()) > MAX_HEALTH_BYTES:
                     raise BadInput(f"health: more than {MAX_HEALTH_BYTES} bytes")
+                if started := await self._started(session, node_id, body, at):
+                    tables.add([event(place | {"at": started}, STARTED_EVENT, "the daemon has started")])
                 figures = {name: _bound(getattr(body, name)) for name in ("outbox_records", "outbox_oldest", "clock_ahead_ms")}
                 await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at} | figures)
             case Kinds():
@@ -253,6 +255,12 @@ class Teller:
                     change = json.dumps({"hash": told["hash"], "note": told["note"]}, ensure_ascii=False)
                     tables.add([event(place, CONFIGURATION_EVENT, change)])
                 await self._daemon(session, node_id, self._q.update_configuration, told)
+
+    async def _started(self, session: Session, node_id: str, body: Health, at: int) -> int | None:
+        """When the daemon was started, if that is news."""
+        row = await session.row(self._q.health, {"node_id": node_id})
+        known = json.loads(row["health"]).get("started", 0) if row else 0
+        return min(body.started, at) if 0 < body.started != known else None
 
     async def _daemon(self, session: Session, node_id: str, change: Query, values: Row) -> None:
         if await session.row(self._q.daemon, {"node_id": node_id}) is None:

@@ -6,16 +6,19 @@ The one place that knows which names there are. Resolving to ids freezes a targe
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from host.wire.states import OFFLINE, ONLINE, UNKNOWN
 from server.auth import Caller
 from server.db import Along, Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
+from server.queries import Query
 from server.selector import Condition, GroupName, SelectorError, Vocabulary, bind, explain, parse, to_sql, written
-from server.selector.ast import Ast
+from server.selector.ast import Ast, Covered, speaks_of_maintenance
 from server.service.audit import Audit
+from server.service.window_rows import window_of, zones_open
 
 TAKES_COMMANDS = (ONLINE, OFFLINE, UNKNOWN)
 MOST = 5_000
@@ -48,28 +51,61 @@ class Read:
         return explain(self.ast, language)
 
 
+Rows = Callable[[Query], Awaitable[list[Row]]]
+
+
 class Selections:
-    def __init__(self, db: Db, audit: Audit) -> None:
-        self._db, self._q, self._audit = db, db.q.organising, audit
+    """`clock`: UTC ms, for `maintenance`, where nobody says which time is meant."""
+
+    def __init__(self, db: Db, audit: Audit, clock: Callable[[], int]) -> None:
+        self._db, self._q, self._audit, self._clock = db, db.q.organising, audit, clock
 
     async def vocabulary(self) -> Vocabulary:
         """Every name that a selector may use here."""
-        tags = frozenset(row["name"] for row in await self._db.rows(self._q.tag_names))
-        fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await self._db.rows(self._q.fields)}
-        return Vocabulary(tags, fields, tuple(names_of(await self._db.rows(self._q.groups))))
+        return await self._names(self._db.rows)
 
-    async def read(self, text: str, field: str = "select", vocabulary: Vocabulary | None = None) -> Read:
-        """Raises BadSelector with the place and a suggestion: also for an empty text. `vocabulary` for who reads many at once."""
-        return _bound(text, vocabulary or await self.vocabulary(), field)
+    async def read(self, text: str, field: str = "select", vocabulary: Vocabulary | None = None, now: int | None = None) -> Read:
+        """Raises BadSelector with the place and a suggestion: also for an empty text. `vocabulary` for who reads many at once, `now` for
+        whom another time than the clock's counts."""
+        ast, known = _parsed(text, field), vocabulary or await self.vocabulary()
+        return _bound(ast, await self._with_windows(ast, known, self._db.rows, now), field)
 
-    async def among(self, session: Session, selector: str, node_ids: list[str]) -> set[str]:
+    async def read_for_window(self, text: str) -> Read:
+        """A window's own selector, which cannot ask for what windows cover. Raises BadSelector."""
+        return _bound(_parsed(text, "selector"), await self.vocabulary(), "selector")
+
+    async def among(self, session: Session, selector: str, node_ids: list[str], now: int | None = None) -> set[str]:
         """Which of these nodes a selector means now, read in a running transaction. Raises BadSelector."""
-        tags = frozenset(row["name"] for row in await session.rows(self._q.tag_names))
-        fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await session.rows(self._q.fields)}
-        vocabulary = Vocabulary(tags, fields, tuple(names_of(await session.rows(self._q.groups))))
-        condition = _bound(selector, vocabulary, "selector").condition
+        ast = _parsed(selector, "selector")
+        known = await self._with_windows(ast, await self._names(session.rows), session.rows, now)
+        condition = _bound(ast, known, "selector").condition
         rows = await session.rows(self._q.selected_among.narrowed(condition), condition.params | {"ids": node_ids})
         return {row["id"] for row in rows}
+
+    async def _names(self, rows: Rows) -> Vocabulary:
+        tags = frozenset(row["name"] for row in await rows(self._q.tag_names))
+        fields = {row["name"]: FIELD_TYPES[row["type"]] for row in await rows(self._q.fields)}
+        return Vocabulary(tags, fields, tuple(names_of(await rows(self._q.groups))))
+
+    async def _with_windows(self, ast: Ast, known: Vocabulary, rows: Rows, now: int | None) -> Vocabulary:
+        """With what the windows that are open cover, where the selector asks for that."""
+        if not speaks_of_maintenance(ast) or known.windows is not None:
+            return known
+        at = self._clock() if now is None else now
+        windows = [window_of(row) for row in await rows(self._db.q.windows.every)]
+        told = [row["timezone"] for row in await rows(self._q.told_zones)] if windows else []
+        covered = []
+        for window in windows:
+            zones = zones_open(window, told, at)
+            if zones is not None and not zones:
+                continue
+            try:
+                own = bind(parse(window.selector), known)
+            except SelectorError:
+                # Covers no node, and its own page says so.
+                continue
+            covered.append(Covered(own, zones))
+        return replace(known, windows=tuple(covered))
 
     async def preview(self, text: str, language: str) -> Preview:
         """What a selector would choose now. Raises BadSelector."""
@@ -143,12 +179,23 @@ class Selections:
         await self._db.transaction(work)
 
 
-def _bound(text: str, vocabulary: Vocabulary, field: str) -> Read:
+def _parsed(text: str, field: str) -> Ast:
     try:
-        ast = bind(parse(text), vocabulary)
+        return parse(text)
     except SelectorError as problem:
-        raise BadSelector(f"{field}: {problem}", field=field, column=problem.column, length=problem.length) from problem
-    return Read(ast, to_sql(ast))
+        raise _bad(problem, field) from problem
+
+
+def _bound(ast: Ast, vocabulary: Vocabulary, field: str) -> Read:
+    try:
+        bound = bind(ast, vocabulary)
+    except SelectorError as problem:
+        raise _bad(problem, field) from problem
+    return Read(bound, to_sql(bound))
+
+
+def _bad(problem: SelectorError, field: str) -> BadSelector:
+    return BadSelector(f"{field}: {problem}", field=field, column=problem.column, length=problem.length)
 
 
 def names_of(rows: list[Row]) -> list[GroupName]:

@@ -6,17 +6,15 @@ tag that nobody has any more) covers nobody, and the window says so: empty or wr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from server.db import Db, Row
+from server.db import Db
 from server.errors import BadSelector
 from server.selector import Condition
 from server.service.selections import Selections
-from server.windows import HOST, Occurrence, Schedule, occurrences, read, zone_of
+from server.service.window_rows import Window, may_be_open, open_at, place, window_of, zone_for
+from server.windows import HOST, Occurrence, occurrences
 from server.windows.schedule import UTC
 
 MEMBERS_MS = 10_000
@@ -26,26 +24,6 @@ HAND_MS = 10_000
 """What must be left of a window beyond a command's own time limit, so that its host can fetch it."""
 
 HORIZON_MS = 800 * 86_400_000
-_NEAR_MS = 16 * 3_600_000
-"""More than any zone is away from UTC."""
-
-
-@dataclass(frozen=True)
-class Window:
-    id: str
-    name: str
-    reason: str
-    selector: str
-    schedule: Schedule
-    zone: str
-    silences: bool
-    opens: bool
-    enabled: bool
-    version: int
-    created_by: str
-    created_at: int
-    updated_by: str
-    updated_at: int
 
 
 @dataclass(frozen=True)
@@ -103,10 +81,10 @@ class Coverage:
         found: dict[str, Active] = {}
         wanted = set(node_ids)
         for window in await self.every():
-            if not window.enabled or not wanted or not _may_be_open(window, now):
+            if not window.enabled or not wanted or not may_be_open(window, now):
                 continue
             members, _ = await self.members(window, now)
-            ends = {name: _open(window, name, now) for name in set(members.values())}
+            ends = {name: open_at(window, name, now) for name in set(members.values())}
             for node_id in wanted & members.keys():
                 zone = members[node_id]
                 one = ends[zone]
@@ -163,7 +141,7 @@ class Coverage:
 
     async def meant(self, window: Window) -> tuple[dict[str, str], list[str]]:
         """Node id → zone, and the nodes' names, as it is now. Raises BadSelector."""
-        condition: Condition = (await self._selections.read(window.selector, "selector")).condition
+        condition: Condition = (await self._selections.read_for_window(window.selector)).condition
         rows = await self._db.rows(self._q.members.narrowed(condition), condition.params)
         return {row["id"]: zone_for(window.zone, row["timezone"]) for row in rows}, [row["name"] for row in rows]
 
@@ -172,36 +150,6 @@ class Coverage:
         zones = {window.zone} if window.zone != HOST else set((await self.members(window, since))[0].values()) or {UTC}
         found = {one for name in zones for one in occurrences(window.schedule, place(name), since, until)}
         return sorted(found, key=lambda one: (one.start, one.end))
-
-
-def zone_for(zone: str, told: str) -> str:
-    """The zone by which a window opens on a host that tells this one: UTC where it tells none that is known here."""
-    if zone != HOST:
-        return zone
-    return told if zone_of(told) else UTC
-
-
-def place(name: str) -> ZoneInfo:
-    """A zone that was good once may be unknown to this machine: then UTC."""
-    return zone_of(name) or ZoneInfo(UTC)
-
-
-def wall(ms: int, zone: str) -> str:
-    """A moment on the clocks of a zone: `2026-11-28 02:00`."""
-    return datetime.fromtimestamp(ms / 1000, place(zone)).strftime("%Y-%m-%d %H:%M")
-
-
-def _open(window: Window, zone: str, now: int) -> Occurrence | None:
-    """Of several that overlap, the one that ends last."""
-    running = [one for one in occurrences(window.schedule, place(zone), now, now + 1) if one.start <= now < one.end]
-    return max(running, key=lambda one: one.end, default=None)
-
-
-def _may_be_open(window: Window, now: int) -> bool:
-    """Whether to ask which nodes are meant at all."""
-    if window.zone != HOST:
-        return _open(window, window.zone, now) is not None
-    return any(True for _ in occurrences(window.schedule, ZoneInfo(UTC), now - _NEAR_MS, now + _NEAR_MS))
 
 
 def _fitting(window: Window, zone: str, needs: int, now: int, until: int) -> tuple[Opening | None, str, int]:
@@ -230,8 +178,3 @@ def _sooner(one: Opening, other: Opening, now: int) -> bool:
 def _both(one: Active, other: Active) -> Active:
     first = max(one, other, key=lambda active: (active.silences, active.ends_at))
     return replace(first, silences=one.silences or other.silences, opens=one.opens or other.opens)
-
-
-def window_of(row: Row) -> Window:
-    flags = {name: bool(row[name]) for name in ("silences", "opens", "enabled")}
-    return Window(**{**row, **flags, "schedule": read(json.loads(row["schedule"]))})

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from server.errors import BadSelector
-from server.service.window_coverage import Coverage, Window, place
+from server.service.window_coverage import Coverage
+from server.service.window_rows import Window, place
 from server.windows import HOST, Occurrence, occurrences, oddities
 from server.windows.schedule import UTC
 
@@ -56,6 +57,8 @@ async def look(coverage: Coverage, window: Window, now: int) -> Look:
     said = oddities(window.schedule, place(zone), now)
     if window.zone == HOST and zones.get(UTC):
         said.append(f"{zones[UTC]} of its nodes go by UTC: they tell it, or no time zone that is known here")
+    if window.damaged:
+        ahead, said = [], [window.damaged]
     if not (window.silences or window.opens):
         said.append("it neither silences alerts nor opens for commands: it is only shown")
     if members and not problem:

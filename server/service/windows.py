@@ -18,8 +18,9 @@ from server.ids import new_id
 from server.service.audit import Audit
 from server.service.groups import check_version
 from server.service.selections import Selections
-from server.service.window_coverage import HORIZON_MS, Active, Coverage, Opening, Window, window_of
+from server.service.window_coverage import HORIZON_MS, Active, Coverage, Opening
 from server.service.window_look import Look, Opened, calendar, look
+from server.service.window_rows import Window, window_of
 from server.windows import ONCE, Schedule, ScheduleError, read, written
 from server.windows.schedule import UTC, check_zone
 
@@ -144,7 +145,9 @@ class Windows(Coverage):
             if "cuts" in given:
                 raise BadInput("schedule.cuts: end the window instead", field="schedule.cuts")
             changes["schedule"] = _read(given | {"cuts": before.schedule.cuts})
-        after = replace(before, **changes)
+        if before.damaged and "schedule" not in changes:
+            raise BadInput(f"schedule: {before.damaged}", field="schedule")
+        after = replace(before, damaged="", **changes)
         if not 1 <= len(after.name) <= MAX_NAME or not after.name.isprintable():
             raise BadInput(f"name: 1 to {MAX_NAME} characters", field="name")
         if len(after.reason) > MAX_REASON:
@@ -154,7 +157,7 @@ class Windows(Coverage):
         except ScheduleError as problem:
             raise BadInput(str(problem), field="zone") from problem
         if "selector" in changes or not before.selector:
-            await self._selections.read(after.selector, "selector")
+            await self._selections.read_for_window(after.selector)
         return after
 
     async def _store(

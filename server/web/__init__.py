@@ -38,6 +38,7 @@ from server.web import (
     run,
     sign_in,
     targets,
+    timeline,
     waiting,
     windows,
 )
@@ -73,6 +74,7 @@ def routes(services: Services, document: Callable[[], dict[str, Any]]) -> list[B
         edits,
         waiting,
         node,
+        timeline,
         quarantine,
         bulk,
         configuration,

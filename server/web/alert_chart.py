@@ -8,12 +8,12 @@ from dataclasses import replace
 from server.alerting import rules
 from server.alerting.metrics import HEADLINE, METRICS, PLUGIN_PREFIX
 from server.db import Row
+from server.service.ranges import step_of
 from server.services import Services
-from server.web.charts import MINUTE, STEPS, Chart, chart
+from server.web.charts import MINUTE, Chart, chart
 from server.web.words import N_
 
 BEFORE_MS, AFTER_MS = 60 * MINUTE, 30 * MINUTE
-_FITTING = ((120 * MINUTE, 1), (720 * MINUTE, MINUTE), (2_880 * MINUTE, 5 * MINUTE), (20_160 * MINUTE, 30 * MINUTE))
 _TITLES = {
     "cpu_usage": N_("CPU"),
     "memory_usage": N_("Memory"),
@@ -24,11 +24,15 @@ _TITLES = {
 }
 
 
+def span_around(alert: Row, now: int) -> tuple[int, int]:
+    """What its chart shows, in UTC ms."""
+    return alert["opened_at"] - BEFORE_MS, min(alert["resolved_at"] + AFTER_MS, now) if alert["resolved_at"] else now
+
+
 async def chart_of(services: Services, alert: Row, now: int) -> Chart | None:
     """None where nothing is kept that a chart could show."""
-    since = alert["opened_at"] - BEFORE_MS
-    until = min(alert["resolved_at"] + AFTER_MS, now) if alert["resolved_at"] else now
-    step = next((step for span, step in _FITTING if until - since <= span), STEPS["30d"])
+    since, until = span_around(alert, now)
+    step = step_of(since, until, now, services.config)
     metric = "disk_usage" if alert["rule_kind"] == rules.DISK_FULL or alert["metric"] == "mount.percent" else alert["metric"]
     if metric.startswith(PLUGIN_PREFIX):
         plugin, _, name = metric[len(PLUGIN_PREFIX) :].partition("/")

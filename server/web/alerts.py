@@ -16,8 +16,8 @@ from server.service.alerts import OPEN, SEVERITIES, STATES
 from server.service.outcomes import Outcome
 from server.service.page import Page
 from server.services import Services
-from server.web import session
-from server.web.alert_chart import chart_of
+from server.web import marks, session
+from server.web.alert_chart import chart_of, span_around
 from server.web.render import Pages, address
 
 PAGE = 50
@@ -100,7 +100,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def one_page(request: Request, alert_id: str, problem: OpsError | None = None, comment: str = "") -> Response:
         now, alert = services.clock(), await alerts.get(alert_id)
-        told = await services.deliveries.of_alert(alert_id, DELIVERED, 0)
+        told = await services.deliveries.of_alert(alert_id, DELIVERED)
         values: dict[str, Any] = {
             "alert": alert,
             "alert_id": alert_id,
@@ -108,6 +108,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "delivered": told.rows,
             "delivered_total": told.total,
             "chart": await chart_of(services, alert, now),
+            **marks.told(await services.marks.of_node(alert["node_id"], *span_around(alert, now), now), alert_id),
             "takes": alert["state"] == OPEN and request.state.caller.may(ALERT_ACKNOWLEDGE),
             "problem": problem,
             "field": problem.field if problem else "",

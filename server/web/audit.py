@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,11 +14,23 @@ from server.auth import AUDIT_READ, Caller
 from server.db import Row
 from server.door import Door
 from server.services import Services
-from server.web import session
+from server.web import session, words
 from server.web.formats import clock
 from server.web.render import Pages
 
 PAGE = 50
+LINKS = {
+    "node": "/nodes/{}",
+    "command": "/commands/{}",
+    "task": "/commands?task={}",
+    "receiver": "/receivers/{}",
+    "delivery": "/deliveries/{}",
+    "alert rule": "/rules/{}",
+    "alert": "/alerts/{}",
+    "window": "/windows/{}",
+    "group": "/groups/{}",
+}
+"""Where each kind of thing has its page."""
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
@@ -25,8 +38,12 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         number = session.page_of(request)
         page = await services.audit.page(PAGE, (number - 1) * PAGE)
         checked = bool(request.query_params.get("check"))
+        rows = [_shown(row) for row in page.rows]
+        names = await services.nodes.names({row["target"] for row in rows if row["kind"] == "node"})
+        for row in rows:
+            row["called"] = row["called"] or names.get(row["target"], "")
         values: dict[str, Any] = {
-            "rows": [_shown(row) for row in page.rows],
+            "rows": rows,
             "total": page.total,
             "page": number,
             "page_size": PAGE,
@@ -39,15 +56,11 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
 
 def _shown(row: Row) -> Row:
-    """With `detail` as name and value, and the address of what it is about, where it has a page."""
-    kind, _, name = row["resource"].partition(" ")
-    link = {
-        "node": f"/nodes/{name}",
-        "command": f"/commands/{name}",
-        "task": f"/commands?task={name}",
-        "receiver": f"/receivers/{name}",
-        "delivery": f"/deliveries/{name}",
-    }.get(kind, "")
+    """With `detail` as name and value; what it is about as `kind`, `target` (its id), `called` (its name, empty where it has none
+    here) and `link` to its page."""
+    kind = next((one for one in words.RESOURCES if row["resource"].startswith(f"{one} ")), "")
+    name = row["resource"].removeprefix(f"{kind} ")
+    link = LINKS[kind].format(name) if kind in LINKS else ""
     try:
         detail = json.loads(row["detail"])
     except ValueError:
@@ -56,8 +69,16 @@ def _shown(row: Row) -> Row:
     if "count" in detail:
         # The nodes are many, and named by ids; the task's own page lists them.
         detail.pop("nodes", None)
-    shown = {key: _text(key, value) for key, value in detail.items() if value not in ("", [], {})}
-    return {**row, "link": link, "kind": kind, "target": name, "detail": shown}
+    shown = texts(detail)
+    called = detail.get("name") if kind in LINKS and isinstance(detail.get("name"), str) else ""
+    if called:
+        shown.pop("name", None)
+    return {**row, "link": link, "kind": kind, "target": name, "called": called, "detail": shown}
+
+
+def texts(detail: Mapping[str, Any]) -> dict[str, str]:
+    """What an entry says beside who did what, as name and text; without what says nothing."""
+    return {key: _text(key, value) for key, value in detail.items() if value not in ("", [], {})}
 
 
 def _text(key: str, value: object) -> str:
@@ -66,5 +87,9 @@ def _text(key: str, value: object) -> str:
     if key.endswith("_at") and isinstance(value, int):
         return clock(value)
     if isinstance(value, dict):
-        return ", ".join(f"{name}={item}" for name, item in value.items())
+        return ", ".join(f"{name}={_text(name, item)}" for name, item in value.items())
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(_text(key, item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -17,10 +17,6 @@ from server.db import Row
 from server.web.words import N_
 
 MINUTE = 60_000
-RANGES = {"15m": 15 * MINUTE, "1h": 60 * MINUTE, "6h": 360 * MINUTE, "24h": 1440 * MINUTE, "7d": 10_080 * MINUTE, "30d": 43_200 * MINUTE}
-STEPS = {"15m": 1, "1h": 1, "6h": MINUTE, "24h": 5 * MINUTE, "7d": 30 * MINUTE, "30d": 120 * MINUTE}
-"""How much time one point stands for, in ms: at most some 360 points in a chart."""
-
 TABLE_ROWS = 24
 _SLACK_MS = 90_000
 
@@ -39,7 +35,8 @@ class Chart:
     """`data` is JSON for static/js: `{"t": [seconds], "y": [[values] …]}`, each time as how much later it is than the one before.
     `unit` as `formats.figure` takes it.
 
-    `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation.
+    `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation. `named`: the titles
+    of the lines are names that a host gave: a mount, an interface.
     """
 
     id: str
@@ -50,6 +47,7 @@ class Chart:
     table: list[Row]
     gaps: int
     plugin: str = ""
+    named: bool = False
 
 
 _CHARTS = (

@@ -25,8 +25,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         number, query = session.page_of(request), request.query_params
         receiver, state, alert = query.get("receiver", ""), query.get("state", ""), query.get("alert", "")
-        start = (number - 1) * PAGE
-        page = await (deliveries.of_alert(alert, PAGE, start) if alert else deliveries.page(receiver, state, PAGE, start))
+        page = await deliveries.page(receiver, state, PAGE, (number - 1) * PAGE, alert_id=alert)
         values: dict[str, Any] = {
             "rows": page.rows,
             "total": page.total,

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from server.web.i18n import Language
 
 NOTHING = "–"
+_YEAR_10000 = 253_402_300_800_000
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -64,6 +65,11 @@ def clock(ms: int | None) -> str:
     return NOTHING if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def field_moment(ms: int | None) -> str:
+    """As the value of `<input type="datetime-local">`, in UTC; empty for what such a field cannot hold."""
+    return "" if ms is None or not 0 <= ms < _YEAR_10000 else _utc(ms).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def filters(language: Language) -> dict[str, Callable[..., object]]:
     """All filters; those with words in them speak `language`."""
     _ = language.gettext
@@ -113,6 +119,7 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         "duration": duration,
         "ago": ago,
         "stamp": stamp,
+        "field_moment": field_moment,
         "sentence": language.sentence,
     }
 

@@ -16,33 +16,26 @@ from host.wire.tasks import KINDS
 from server.auth import NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
-from server.errors import BadInput
 from server.services import Services
-from server.web.charts import RANGES, STEPS, charts
+from server.web import node_charts
 from server.web.daemon import old, told
 from server.web.groups import selector_of
-from server.web.plugins import MAX_CHARTS, PLUGIN_STEPS, plugin_charts
 from server.web.render import Pages
+from server.web.timeline import shown
 from server.web.window_words import until
 
-NEWEST_COMMANDS = 8
+NEWEST_COMMANDS = NEWEST_ENTRIES = 8
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         node_id, now = request.path_params["id"], services.clock()
-        chosen = request.query_params.get("range", "1h")
-        if chosen not in RANGES:
-            raise BadInput(f"range: {chosen[:20]!r} is unknown; use one of {', '.join(RANGES)}", field="range")
-        since = now - RANGES[chosen]
-        series = await services.metrics.series(node_id, since, now, STEPS[chosen])
+        measured = await node_charts.values_of(services, node_id, request.query_params, now)
         commands = await services.commands.page(node_id=node_id, task_id="", state="", limit=NEWEST_COMMANDS, offset=0)
-        plugins = await services.metrics.plugin_series(node_id, since, now, PLUGIN_STEPS[chosen])
-        measured = plugin_charts(plugins, since, now, PLUGIN_STEPS[chosen])
         node, agent = await services.nodes.get(node_id), await services.nodes.agent(node_id)
         daemon = await services.nodes.daemon(node_id)
-        measured_at = series[-1]["at"] if series else 0
-        values: dict[str, Any] = {
+        newest = measured.measured_at
+        values: dict[str, Any] = measured.values | {
             "node": node,
             "agent": agent,
             "machines": await services.quarantine.machines(node_id),
@@ -51,17 +44,12 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "until": until,
             "fields": await filled(node_id),
             "notes": await services.edits.notes(node_id),
-            "measured_at": measured_at,
-            "measured_old": bool(series) and old(measured_at + STEPS[chosen], node, now),
+            "measured_old": newest is not None and old(newest, node, now),
             "agent_old": old(agent["updated_at"], node, now),
             "daemon": told(daemon, node, services.config.certificate_days, now),
             "configuration": daemon if daemon.get("configuration_hash") else None,
             "latest": _whole(await services.metrics.latest(node_id, now)),
-            "ranges": list(RANGES),
-            "range": chosen,
-            "charts": charts(series, since, now, STEPS[chosen]) + measured[:MAX_CHARTS],
             "log_levels": LOG_LEVELS,
-            "more_metrics": measured[MAX_CHARTS:],
             "kinds": await services.kinds.of_node(node_id),
             "builtin": KINDS,
             "unfinished": await services.commands.unfinished(node_id),
@@ -69,9 +57,10 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "commands_total": commands.total,
             "log": await services.nodes.log(node_id),
             "drops": await services.nodes.drops(node_id),
+            "newest": [shown(one) for one in (await services.timelines.page(caller, node_id, now, limit=NEWEST_ENTRIES)).entries],
             "alerts": await services.alerts.of_node(node_id),
         }
-        return pages.render(request, "node", values, block="live")
+        return pages.render(request, "node", values, block="live", status=measured.status)
 
     async def held(node_id: str) -> list[Row]:
         """The groups that it is in, each with its path and selector."""

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from typing import Any
+
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from host.wire import states
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
-from server.errors import BadSelector
-from server.selector import Condition, explain, parse
+from server.errors import BadInput, BadSelector
+from server.selector import explain, parse
 from server.selector.ast import FACTS
 from server.service.page import Page
 from server.service.selections import TAKES_COMMANDS
 from server.services import Services
-from server.web import session
+from server.tables import CSV, JSON, download
+from server.web import session, targets
 from server.web.render import Pages, address
 from server.web.window_words import until
 
 PAGE = 50
-LINKED = 100
+NAMES = "names"
 EXAMPLES = (
     "all",
     "offline",
@@ -31,6 +35,7 @@ EXAMPLES = (
     "tag:owner and not tag:owner=nobody",
     "address=10.0.0.0/8 and memory<4GiB",
     "cpu_count>=16 or agent=failed",
+    "online and not maintenance",
 )
 
 
@@ -50,7 +55,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         else:
             condition = read.condition if read else None
             page = await services.nodes.page(q=q, state=state, limit=PAGE, offset=(number - 1) * PAGE, selected=condition)
-        filters = await services.selections.filters()
+        filters, together = await services.selections.filters(), targets.combined(select, state)
         counts = await services.nodes.counts()
         values = {
             "rows": page.rows,
@@ -64,8 +69,10 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "explanation": read.explained(pages.language(request).code) if read else "",
             "matched": (await services.nodes.page(q="", state="", limit=1, offset=0, selected=read.condition)).total if read else 0,
             "filters": filters,
-            "saved_as": next((one for one in filters if one["selector"] == select), None),
-            "listed_ids": await listed(q, state, read.condition, page.total) if read else [],
+            # What is searched for by text has no selector: such a list is handed on as it is, and cannot be saved.
+            "together": "" if q or problem else together,
+            "saved_as": None if q else next((one for one in filters if one["selector"] == together), None),
+            "runs": page.total and state in ("", *TAKES_COMMANDS),
             "state": state,
             "page": number,
             "page_size": PAGE,
@@ -75,12 +82,25 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         }
         return pages.render(request, "nodes", values, block="list", status=problem.status if problem else 200)
 
-    async def listed(q: str, state: str, condition: Condition, total: int) -> list[str]:
-        """The ids of what is listed, for a link that names them; none when they are too many for one."""
-        if total > LINKED:
-            return []
-        found = await services.nodes.page(q=q, state=state, limit=LINKED, offset=0, selected=condition)
-        return [row["id"] for row in found.rows if row["state"] in TAKES_COMMANDS]
+    async def export(request: Request, caller: Caller) -> Response:
+        """All that the list goes through: as CSV, as JSON, or the names alone."""
+        query, now = request.query_params, services.clock()
+        kind, select = query.get("format", CSV), query.get("select", "")[:2100].strip()
+        if kind not in (CSV, JSON, NAMES):
+            raise BadInput(f"format: {kind[:20]!r} is unknown; use one of {CSV}, {JSON}, {NAMES}", field="format")
+        read = await services.selections.read(select) if select else None
+        wanted: dict[str, Any] = {"q": query.get("q", "")[:200].strip(), "state": query.get("state", "")}
+        wanted["selected"] = read.condition if read else None
+        if kind == NAMES:
+            return PlainTextResponse("\n".join(await services.node_export.names(**wanted)), headers={"Cache-Control": "no-store"})
+        ids, columns = await services.node_export.start(**wanted), await services.node_export.columns()
+        return download(
+            kind,
+            f"nodes-{datetime.fromtimestamp(now / 1000, timezone.utc):%Y%m%d-%H%M}",
+            columns,
+            services.node_export.rows(ids, now),
+            mark=True,
+        )
 
     async def reference(request: Request, caller: Caller) -> Response:
         names, language = await services.selections.vocabulary(), pages.language(request).code
@@ -99,6 +119,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     return [
         door.route("/nodes", show, NODE_READ),
+        door.route("/nodes/export", export, NODE_READ),
         door.route("/selectors", reference, NODE_READ),
         door.route("/filters", save, NODE_EDIT, ["POST"]),
         door.route("/filters/{id}/delete", forget, NODE_EDIT, ["POST"]),

@@ -18,6 +18,7 @@ from server.service.overview import SILENT
 from server.services import Services
 from server.web import session, words
 from server.web.charts import MINUTE, Chart, chart
+from server.web.marks import told
 from server.web.render import Pages
 from server.web.words import N_
 
@@ -43,12 +44,14 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         span, every = _chosen(query.get("range", "24h"), "range", RANGES), _chosen(query.get("every", "30"), "every", EVERY)
         q = query.get("q", "")[:200].strip()
         seen = await services.overviews.look(now)
+        marks = await services.marks.of_fleet(now - RANGES[span] * MINUTE, now, now)
         values: dict[str, Any] = {
             "seen": seen,
             "states": [name for name in NODE if seen.nodes.get(name)],
             "agent_states": [name for name in (*words.AGENT_STATES, SILENT) if seen.agents.get(name)],
             "most_versions": MOST_VERSIONS,
             "charts": await trends(now, span),
+            **told(marks),
             "range": span,
             "ranges": list(RANGES),
             "every": every,

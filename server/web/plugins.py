@@ -9,14 +9,18 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from server.db import Row
-from server.web.charts import STEPS, Chart, chart
+from server.web.charts import MINUTE, Chart, chart
 from server.web.words import N_
 
 MAX_CHARTS = 24
 """A page with more is slow to draw and to read."""
 
-PLUGIN_STEPS = {**STEPS, "15m": 10_000, "1h": 30_000}
-"""As for other charts, but never every sample: a host may have many metrics, and all of them share one limit of rows."""
+SHORT_MS = 20 * MINUTE
+
+
+def plugin_step(since: int, until: int, step: int) -> int:
+    """As for other charts, but never every sample: a host may have many metrics, and all of them share one limit of rows."""
+    return max(step, 10_000 if until - since <= SHORT_MS else 30_000)
 
 
 def plugin_charts(rows: Sequence[Row], since: int, until: int, step: int) -> list[Chart]:

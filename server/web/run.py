@@ -24,7 +24,7 @@ from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
 from server.service.selections import TAKES_COMMANDS
-from server.service.window_coverage import wall
+from server.service.window_rows import wall
 from server.service.windows import Opening
 from server.services import Services
 from server.web import contents, forms, session, targets

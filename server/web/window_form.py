@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from server.errors import BadInput
-from server.service.window_coverage import Window, place
+from server.service.window_rows import Window, place
 from server.service.windows import Wanted
 from server.web.session import Form
 from server.windows import HOST, MONTHLY, ONCE, WEEKLY
@@ -55,6 +55,13 @@ def of(window: Window) -> Draft:
     days = [str(day) for day in one.weekdays]
     ticks = {name: bool(getattr(window, name)) for name in ("silences", "opens", "enabled")}
     return Draft(typed, days if one.repeat == WEEKLY else [], days if one.repeat == MONTHLY else [], ticks)
+
+
+def anew(window: Window, now: int) -> Draft:
+    """A window whose schedule is lost, with the times of a new one."""
+    fresh, kept = new(now, window.selector, ""), of(window)
+    same = {name: kept.typed[name] for name in ("name", "reason", "selector", "zone")}
+    return Draft(fresh.typed | same, [], [], kept.ticks)
 
 
 def typed(form: Form) -> Draft:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from server.service.window_coverage import wall
+from server.service.window_rows import wall
 from server.web.words import N_
 from server.windows import MONTHLY, ONCE, WEEKLY, Schedule
 
@@ -86,7 +86,10 @@ SENTENCES = (
     N_("until: the last date is before the start"),
     N_("until: '{text}' is no date; write it as 2026-11-28"),
     N_("skip: '{text}' is no date; write it as 2026-11-28"),
-    N_("selector: column {column}: {what}"),
+    N_("its schedule was damaged outside the manager and cannot be read, so it never opens: write it anew"),
+    N_("schedule: its schedule was damaged outside the manager and cannot be read, so it never opens: write it anew"),
+    N_("a maintenance window cannot cover the nodes that are in maintenance; name them"),
+    N_("selector: column {column}: {problem}"),
     N_("it never opens from now on"),
     N_("on {date} there is no {clock}, because the clock is put forward; it opens as long after midnight as always"),
     N_("on {date} {clock} comes twice, because the clock is put back; it opens at the first"),

@@ -75,7 +75,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     def row_of(window: Window, ahead: list[Opened], request: Request) -> dict[str, Any]:
         running = [one for one in ahead if one.at.start <= services.clock() < one.at.end]
         coming = [one for one in ahead if one not in running]
-        said = window_words.in_words(window.schedule, pages.language(request).gettext)
+        said = "" if window.damaged else window_words.in_words(window.schedule, pages.language(request).gettext)
         return {"window": window, "running": running[-1] if running else None, "next": coming[0] if coming else None, "said": said}
 
     async def one(request: Request, caller: Caller) -> Response:
@@ -116,7 +116,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def edit(request: Request, caller: Caller) -> Response:
         window = await windows.get(request.path_params["id"])
-        return await form_page(request, caller, window, window_form.of(window), None)
+        return await form_page(
+            request, caller, window, window_form.anew(window, services.clock()) if window.damaged else window_form.of(window), None
+        )
 
     async def form_page(request: Request, caller: Caller, window: Window | None, draft: Draft, problem: BadInput | None) -> Response:
         field = window_form.field_of(problem) if problem else ""

@@ -149,6 +149,25 @@ DELIVERY_EVENTS = {
     "test": N_("Test"),
 }
 
+RESOURCES = {
+    "alert rule": N_("alert rule"),
+    "alert": N_("alert"),
+    "command": N_("command"),
+    "delivery": N_("delivery"),
+    "enrolment token": N_("enrolment token"),
+    "field": N_("field"),
+    "file": N_("file"),
+    "filter": N_("saved filter"),
+    "group": N_("group"),
+    "node": N_("node"),
+    "receiver": N_("receiver"),
+    "task": N_("task"),
+    "token": N_("API token"),
+    "user": N_("person"),
+    "window": N_("maintenance window"),
+}
+"""What the audit log says that an entry is about; the longer one first where one begins with another."""
+
 ACTIONS = {
     "window.change": N_("changed a maintenance window"),
     "window.delete": N_("deleted a maintenance window"),
@@ -196,6 +215,8 @@ ACTIONS = {
     "node.quarantine": N_("came into quarantine"),
     "node.split": N_("split a node from its copy"),
     "node.merge": N_("merged a node's machines"),
+    "node.renew": N_("renewed its certificate"),
+    "node.certificate": N_("uses its new certificate"),
     "node.restore": N_("took a node back into service"),
     "node.retire": N_("retired a node"),
     "session.open": N_("signed in"),
@@ -205,6 +226,44 @@ ACTIONS = {
     "token.revoke": N_("revoked an API token"),
     "user.create": N_("made an account"),
     "user.password": N_("changed a password"),
+}
+
+TIMELINE_KINDS = {
+    "identity": N_("Identity"),
+    "state": N_("State"),
+    "command": N_("Commands"),
+    "update": N_("Updates"),
+    "configuration": N_("Configuration"),
+    "alert": N_("Alerts"),
+    "event": N_("Told by the host"),
+    "action": N_("People's actions"),
+}
+"""What a node's timeline is made of (server/service/timeline.py)."""
+
+TIMELINE_RANGES = {"24h": N_("24 hours"), "7d": N_("7 days"), "30d": N_("30 days"), "": N_("All")}
+NODE_EVENTS = {
+    "agent_keeps_failing": N_("The agent keeps failing"),
+    "certificate_renewed": N_("The certificate was renewed"),
+    "outbox_damaged": N_("The outbox was damaged"),
+    "plugin_mended": N_("A plugin works again"),
+    "record.unusable": N_("A record could not be used"),
+    "result.unusable": N_("A result could not be kept"),
+    "kinds.unusable": N_("Kinds of task were left out"),
+    "sample.impossible": N_("A sample had impossible figures"),
+    "sample.time": N_("A sample had a wrong time"),
+}
+UPDATE_STATES = {
+    "assigned": N_("assigned"),
+    "downloading": N_("downloading"),
+    "verified": N_("verified"),
+    "staged": N_("staged"),
+    "switching": N_("switching"),
+    "watching": N_("watched"),
+    "succeeded": N_("succeeded"),
+    "failed": N_("failed"),
+    "rolled_back": N_("rolled back"),
+    "rollback_failed": N_("roll-back failed"),
+    "lost": N_("lost"),
 }
 
 ALERT_STATES = {"open": N_("unacknowledged"), "acknowledged": N_("acknowledged"), "resolved": N_("resolved")}
@@ -230,7 +289,7 @@ RULE_KINDS = {
 RULE_HELP = {
     "metric": N_("Wrong when a figure is above or below the threshold for a time."),
     "change": N_("Wrong when a figure has changed by more than the threshold within a time."),
-    "disk-full": N_("Wrong when the fullest disk, by its trend of six hours, will be full sooner than the threshold."),
+    "disk-full": N_("Wrong when a mount, by its trend of six hours, will be full sooner than the threshold."),
     "offline": N_("Wrong when a node has been offline for longer than the threshold."),
     "agent-failed": N_("Wrong when the agent has failed and its daemon could not bring it back."),
     "agent-restarts": N_("Wrong when the agent was restarted more often than the threshold within a time."),

@@ -30,10 +30,16 @@ SELECT r.node_id, r.at, r.value
 FROM nodes n CROSS JOIN node_plugin_rollups r ON r.node_id = n.id AND r.tier = :tier AND r.plugin = :plugin AND r.name = :name AND r.at = :at
 WHERE n.state = 'online';
 
--- name: trend
-SELECT node_id, MAX(at) AS at, AVG(disk_usage) AS disk_usage FROM node_rollups
-WHERE node_id IN (:ids*) AND tier = :tier AND at >= :since AND disk_usage IS NOT NULL
-GROUP BY node_id, at - at % 900000 ORDER BY node_id, 2;
+-- When each of these nodes told first in each span of `step` ms; of the sections that make a headline figure, when it told that section.
+-- name: firsts
+SELECT node_id, MIN(at) AS at FROM node_metrics
+WHERE node_id IN (:ids*) AND at >= :since AND at < :until
+  AND (:section NOT IN ('cpu', 'memory', 'disks', 'load', 'nics') OR CASE :section WHEN 'cpu' THEN cpu_usage WHEN 'memory' THEN memory_usage
+    WHEN 'disks' THEN disk_usage WHEN 'load' THEN load_1 WHEN 'nics' THEN network_rx END IS NOT NULL)
+GROUP BY node_id, at - at % :step;
+
+-- name: details_at
+SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at IN (:ats*);
 
 -- name: agents
 SELECT a.node_id, a.state, a.restarts FROM nodes n CROSS JOIN agents a ON a.node_id = n.id WHERE n.state = 'online';

@@ -20,19 +20,13 @@ ORDER BY at, CASE kind WHEN 'opened' THEN 0 WHEN 'grouped' THEN 1 WHEN 'acknowle
 
 -- name: page
 SELECT a.* FROM alerts a
-WHERE a.state IN (:states*) AND (:severity = '' OR a.severity = :severity)
-  AND (:rule_id = '' OR a.rule_id = :rule_id) AND (:node_id = '' OR a.node_id = :node_id) AND (:group_id = '' OR a.group_id = :group_id)
-  AND (:pattern = '' OR LOWER(a.node_name) LIKE :pattern ESCAPE '!' OR LOWER(a.summary) LIKE :pattern ESCAPE '!'
-    OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!')
+WHERE (1 = 1 /* filtered */)
   AND (:narrow = 0 OR a.node_id IN (SELECT n.id FROM nodes n JOIN node_facts f ON f.node_id = n.id WHERE (1 = 1 /* selected */)))
-ORDER BY a.opened_at DESC, a.id DESC LIMIT :limit OFFSET :offset;
+ORDER BY /* sorted */ a.opened_at DESC, a.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
 SELECT COUNT(*) AS total FROM alerts a
-WHERE a.state IN (:states*) AND (:severity = '' OR a.severity = :severity)
-  AND (:rule_id = '' OR a.rule_id = :rule_id) AND (:node_id = '' OR a.node_id = :node_id) AND (:group_id = '' OR a.group_id = :group_id)
-  AND (:pattern = '' OR LOWER(a.node_name) LIKE :pattern ESCAPE '!' OR LOWER(a.summary) LIKE :pattern ESCAPE '!'
-    OR LOWER(a.rule_name) LIKE :pattern ESCAPE '!')
+WHERE (1 = 1 /* filtered */)
   AND (:narrow = 0 OR a.node_id IN (SELECT n.id FROM nodes n JOIN node_facts f ON f.node_id = n.id WHERE (1 = 1 /* selected */)));
 
 -- name: counts
@@ -47,11 +41,6 @@ SELECT * FROM alerts WHERE rule_id = :rule_id AND state IN ('open', 'acknowledge
 
 -- name: all_open
 SELECT * FROM alerts WHERE state IN ('open', 'acknowledged');
-
--- name: marks
-SELECT id, rule_name, severity, subject, state, opened_at, resolved_at FROM alerts
-WHERE node_id = :node_id AND opened_at <= :until AND (resolved_at = 0 OR resolved_at >= :since)
-ORDER BY opened_at DESC LIMIT 200;
 
 -- name: acknowledge
 UPDATE alerts SET state = 'acknowledged', acknowledged_at = :now, acknowledged_by = :who, comment = :comment

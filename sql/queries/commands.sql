@@ -58,15 +58,12 @@ SELECT c.id, c.node_id, c.task_id, c.kind, c.state, c.reason, c.queued_at, c.acc
   c.exit_code, c.exit_signal, c.stdout_bytes, c.stderr_bytes, c.truncated, c.cpu_ms, c.memory_bytes,
   c.waits, c.window_id, c.opens_at, c.expires_at,
   CASE WHEN c.result IS NULL THEN 0 ELSE 1 END AS has_result, n.name AS node_name, t.name AS task_name
-FROM commands c JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
-WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
-  AND (:state = '' OR c.state = :state) AND c.target_id IS NULL
+FROM commands c LEFT JOIN nodes n ON n.id = c.node_id LEFT JOIN tasks t ON t.id = c.task_id
+WHERE c.target_id IS NULL AND (1 = 1 /* filtered */)
 ORDER BY /* sorted */ c.queued_at DESC, c.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
-SELECT COUNT(*) AS total FROM commands c
-WHERE (:node_id = '' OR c.node_id = :node_id) AND (:task_id = '' OR c.task_id = :task_id)
-  AND (:state = '' OR c.state = :state) AND c.target_id IS NULL;
+SELECT COUNT(*) AS total FROM commands c WHERE c.target_id IS NULL AND (1 = 1 /* filtered */);
 
 -- name: open_of_node
 SELECT id FROM commands WHERE node_id = :node_id AND state = 'queued';

@@ -25,19 +25,17 @@ UPDATE receiver_health SET problem = :problem WHERE receiver_id = :id;
 -- name: page
 SELECT d.id, d.receiver_id, d.receiver_name, d.alert_id, d.event_kind, d.severity, d.event, d.message_id, d.state, d.reason, d.attempts,
   d.created_at, d.next_at, d.deadline_at, d.finished_at
-FROM deliveries d
-WHERE (:receiver_id = '' OR d.receiver_id = :receiver_id) AND (:state = '' OR d.state = :state)
-ORDER BY d.created_at DESC, d.id DESC LIMIT :limit OFFSET :offset;
+FROM deliveries d WHERE (1 = 1 /* filtered */)
+ORDER BY /* sorted */ d.created_at DESC, d.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
-SELECT COUNT(*) AS total FROM deliveries d
-WHERE (:receiver_id = '' OR d.receiver_id = :receiver_id) AND (:state = '' OR d.state = :state);
+SELECT COUNT(*) AS total FROM deliveries d WHERE (1 = 1 /* filtered */);
 
 -- name: of_alert
 SELECT d.id, d.receiver_id, d.receiver_name, d.alert_id, d.event_kind, d.severity, d.event, d.message_id, d.state, d.reason, d.attempts,
   d.created_at, d.next_at, d.deadline_at, d.finished_at
 FROM deliveries d WHERE d.alert_id = :alert_id
-ORDER BY d.created_at DESC, d.place DESC, d.receiver_name LIMIT :limit OFFSET :offset;
+ORDER BY d.created_at DESC, d.place DESC, d.receiver_name LIMIT :limit;
 
 -- name: total_of_alert
 SELECT COUNT(*) AS total FROM deliveries d WHERE d.alert_id = :alert_id;

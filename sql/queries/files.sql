@@ -14,10 +14,11 @@ SELECT f.*, u.name AS creator, n.name AS node_name,
   (SELECT COUNT(*) FROM command_files cf JOIN commands c ON c.id = cf.command_id
     WHERE cf.file_id = f.id AND c.state IN ('queued', 'accepted', 'started')) AS busy
 FROM files f LEFT JOIN users u ON u.id = f.created_by LEFT JOIN nodes n ON n.id = f.node_id
-WHERE f.state <> 'deleted' ORDER BY /* sorted */ f.created_at DESC, f.id DESC LIMIT :limit OFFSET :offset;
+WHERE f.state <> 'deleted' AND (1 = 1 /* filtered */)
+ORDER BY /* sorted */ f.created_at DESC, f.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: total
-SELECT COUNT(*) AS total FROM files WHERE state <> 'deleted';
+SELECT COUNT(*) AS total FROM files f WHERE f.state <> 'deleted' AND (1 = 1 /* filtered */);
 
 -- name: occupied
 SELECT COALESCE(SUM(CASE WHEN state = 'receiving' AND size > received THEN size ELSE received END), 0) AS bytes FROM files;

@@ -28,6 +28,18 @@ WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <
   AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!');
 
+-- name: matching
+SELECT n.id, n.name FROM nodes n LEFT JOIN agents a ON a.node_id = n.id LEFT JOIN node_facts f ON f.node_id = n.id
+WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <> '' OR :selected = 1 OR n.state <> 'retired')
+  AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
+    OR LOWER(n.tags) LIKE :pattern ESCAPE '!')
+ORDER BY /* sorted */ n.name, n.id;
+
+-- name: exported
+SELECT n.id, n.name, n.hostname, n.ip, n.tags, n.state, n.state_since, n.daemon_version, n.last_seen, n.created_at, n.facts,
+  a.state AS agent_state, a.version AS agent_version
+FROM nodes n LEFT JOIN agents a ON a.node_id = n.id WHERE n.id IN (:ids*);
+
 -- name: count_by_state
 SELECT state, COUNT(*) AS total FROM nodes GROUP BY state;
 

@@ -52,3 +52,6 @@ SELECT id FROM saved_filters WHERE name = :name;
 
 -- name: delete_filter
 DELETE FROM saved_filters WHERE id = :id;
+
+-- name: told_zones
+SELECT DISTINCT timezone FROM node_facts;

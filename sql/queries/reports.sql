@@ -52,6 +52,9 @@ WHERE node_id = :node_id AND updated_at <= :at;
 SELECT node_id, health, health_at, configuration, configuration_hash, configuration_note, configuration_at
 FROM daemons WHERE node_id = :node_id;
 
+-- name: health
+SELECT health FROM daemons WHERE node_id = :node_id;
+
 -- name: new_daemon
 INSERT INTO daemons (node_id, health, health_at, configuration, configuration_hash, configuration_note, configuration_at)
 VALUES (:node_id, '{}', 0, '', '', '', 0);

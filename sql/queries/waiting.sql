@@ -106,3 +106,6 @@ DELETE FROM node_plugin_rollups WHERE node_id = :node_id;
 
 -- name: delete_rollups_due
 DELETE FROM node_rollups_due WHERE node_id = :node_id;
+
+-- name: delete_audit_nodes
+DELETE FROM audit_nodes WHERE node_id = :node_id;

@@ -23,6 +23,18 @@
     button.focus();
   }
 
+  /* What is too much to stand on the page is asked for when it is copied; a browser that cannot is shown it. */
+  function copyFrom(link) {
+    var text = fetch(link.href, {credentials: "same-origin"}).then(function (answer) {
+      if (!answer.ok) throw new Error("status " + answer.status);
+      return answer.text();
+    });
+    /* A promise is handed over because Safari writes only within the click itself. */
+    var write = window.ClipboardItem ? navigator.clipboard.write([new ClipboardItem({"text/plain": text.then(function (t) { return new Blob([t], {type: "text/plain"}); })})])
+      : text.then(function (t) { return navigator.clipboard.writeText(t); });
+    write.then(function () { copied(link, true); }, function () { copied(link, false); });
+  }
+
   /* Choosing nodes */
   function chosen() {
     all("[data-selection]").forEach(function (form) {
@@ -63,5 +75,5 @@
     var text = input.value.trim().toLowerCase();
     all(input.dataset.narrow + " > li").forEach(function (li) { li.hidden = text !== "" && li.textContent.toLowerCase().indexOf(text) < 0; });
   }
-  Object.assign(ops, {copy: copy, fillIn: fillIn, chosen: chosen, applies: applies, narrow: narrow});
+  Object.assign(ops, {copy: copy, copyFrom: copyFrom, fillIn: fillIn, chosen: chosen, applies: applies, narrow: narrow});
 })(window.ops);

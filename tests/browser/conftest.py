@@ -35,14 +35,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[Open]:
-    """`open_page(who="admin", width=…, dark=…, language=…)`: a window of its own, signed in unless `who` is empty."""
+    """`open_page(who="admin", width=…, dark=…, language=…, zone=…)`: a window of its own, signed in unless `who` is empty."""
     pages: list[tuple[Page, list[str]]] = []
 
-    def make(who: str = "admin", width: int = 1280, dark: bool = False, language: str = "en-GB") -> Page:
+    def make(who: str = "admin", width: int = 1280, dark: bool = False, language: str = "en-GB", zone: str | None = None) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             locale=language,
+            timezone_id=zone,
             base_url=site.url,
             permissions=["clipboard-read", "clipboard-write"],
         )

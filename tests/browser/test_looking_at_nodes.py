@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta, timezone
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
@@ -67,6 +70,47 @@ def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_pag
     assert seven_days.status == 200
 
 
+def test_a_part_of_a_chart_is_looked_at_by_dragging_and_the_back_button_leads_back(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    site.samples(node, 300)
+    page = open_page()
+    page.goto(f"/nodes/{node}?range=6h")
+    over = page.locator("#plot-cpu .u-over")
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**from=*")
+    expect(page.locator(".plot canvas")).to_have_count(4)
+    data = json.loads(page.locator("#plot-cpu").get_attribute("data-chart") or "")
+    assert 80 * 60 < data["to"] - data["from"] < 100 * 60, "a quarter of six hours"
+    assert page.locator(".chips [aria-current]").count() == 0
+    page.go_back()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h")
+
+
+def test_a_range_is_typed_by_the_readers_clocks_and_the_address_says_it_in_utc(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    site.samples(node, 300)
+    page = open_page(zone="Asia/Shanghai")
+    page.goto(f"/nodes/{node}")
+    expect(page.locator("[data-zone]")).to_have_text("Asia/Shanghai")
+    begin = datetime.fromtimestamp(now() / 1000 - 7200, timezone.utc).replace(second=0, microsecond=0)
+    here = begin + timedelta(hours=8)
+    page.fill("#span-from", here.strftime("%Y-%m-%dT%H:%M:%S"))
+    page.fill("#span-until", (here + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S"))
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**from=*")
+    assert begin.strftime("from=%Y-%m-%dT%H%%3A%M") in page.url
+    assert page.input_value("#span-from").startswith(here.strftime("%Y-%m-%dT%H:%M"))
+    page.fill("#span-until", (here - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S"))
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#wrong-until")).to_contain_text("a minute after the begin")
+
+
 def test_what_a_host_says_is_shown_as_text(site: Site, open_page: Open) -> None:
     node = site.enrol("web-1", {"<b>x</b>": "<img src=x onerror=alert(1)>"})
     text = "<script>document.title='taken'</script>"
@@ -98,3 +142,14 @@ def test_the_keyboard_reaches_pages_and_help(site: Site, open_page: Open) -> Non
     expect(page).to_have_url(f"{site.url}/commands")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
+
+
+def test_touch_targets_on_a_telephone_are_large_enough(site: Site, open_page: Open) -> None:
+    site.enrol("web-1", {"a": "b"})
+    page = open_page(width=390)
+    small = page.evaluate(
+        """[...document.querySelectorAll('main a, main button, main label:has(input[type=checkbox]), .side a, .side button')]
+        .map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width > 1 && r.height > 1 && (r.height < 44 || r.width < 44))
+        .map(([e, r]) => e.outerHTML.slice(0, 80) + ' ' + Math.round(r.width) + 'x' + Math.round(r.height))"""
+    )
+    assert not small, small

@@ -49,3 +49,19 @@ def test_nodes_are_put_into_a_group_and_its_count_leads_to_them(site: Site, open
     page.goto("/groups")
     page.get_by_role("link", name="3 nodes").click()
     expect(page.locator("tbody tr")).to_have_count(3)
+
+
+def test_the_names_of_all_that_match_are_copied_and_the_list_is_downloaded(site: Site, open_page: Open) -> None:
+    for number in range(60):
+        site.enrol(f"web-{number:02}")
+    page = open_page()
+    page.goto("/nodes?select=name:web-*")
+    page.get_by_role("link", name="Copy all 60 names").click()
+    expect(page.locator("#said")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "\n".join(f"web-{number:02}" for number in range(60))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename.endswith(".csv")
+    assert len(download.value.path().read_text(encoding="utf-8-sig").splitlines()) == 61
+    page.get_by_role("link", name="Run on all 60 nodes listed").click()
+    expect(page.locator("#matched")).to_contain_text("60 nodes")

@@ -14,7 +14,6 @@ from server.service.alert_events import AlertEvent
 from server.service.receivers import Change
 from tests.browser.conftest import Open
 from tests.browser.site import Site, now, running
-from tests.browser.test_accessibility import LOOKS, violations
 
 
 class Hook(HTTPServer):
@@ -128,28 +127,3 @@ def test_who_may_only_look_sees_settings_without_secrets_and_no_buttons(site: Si
     expect(page.get_by_text(hook.url)).to_be_visible()
     assert page.locator("main button").count() == 0
     assert "whsec_" not in page.content()
-
-
-@pytest.mark.parametrize(("dark", "width", "language"), LOOKS)
-def test_every_page_is_accessible_and_fits(site: Site, hook: Hook, open_page: Open, dark: bool, width: int, language: str) -> None:
-    receiver, failing = make(site, hook), make(site, hook, "a receiver with a long name that somebody chose for it")
-    tell(site)
-    hook.status = 413
-    tell(site, "01FAILS0000000000000000000")
-    rows = site.do(site.services.deliveries.page("", "", 10, 0)).rows
-    addresses = ["/receivers", f"/receivers/{receiver}", f"/receivers/{failing}", "/deliveries", "/deliveries?state=waiting"]
-    addresses += [f"/receivers/new?kind={kind}" for kind in ("webhook", "alertmanager", "chat", "mail")]
-    addresses += [f"/deliveries/{row['id']}" for row in rows]
-    page, problems = open_page(dark=dark, width=width, language=language), []
-    for address in addresses:
-        answer = page.goto(address)
-        assert answer is not None
-        assert answer.status == 200, address
-        problems += [f"{address} {v}" for v in violations(page)]
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            problems.append(f"{address} is wider than the window")
-    page.goto(f"/receivers/{receiver}")
-    page.locator("form[action$='/test'] button").click()
-    page.wait_for_selector("#tested")
-    problems += [f"tested {v}" for v in violations(page)]
-    assert not problems, "\n".join(problems)

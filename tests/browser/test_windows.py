@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 from server.service.windows import Wanted
 from tests.browser.conftest import Open
 from tests.browser.site import Site, now
-from tests.browser.test_accessibility import violations
 
 
 def test_the_form_shows_when_it_would_open_while_it_is_typed_and_then_it_is_made(site: Site, open_page: Open) -> None:
@@ -62,21 +61,3 @@ def test_what_is_open_can_be_ended(site: Site, open_page: Open) -> None:
     page.get_by_role("button", name="End it now").click()
     expect(page.locator(".note.good")).to_be_visible()
     expect(page.get_by_role("button", name="End it now")).to_have_count(0)
-
-
-def test_every_page_of_windows_is_accessible_and_fits(site: Site, open_page: Open) -> None:
-    site.enrol("web-1", {"env": "prod"})
-    schedule = {"start": "2026-11-01T02:30", "minutes": 90, "repeat": "weekly"}
-    window = site.do(site.services.windows.make(site.admin, Wanted("W " + "long " * 20, "why", "all", schedule, "host"), now()))
-    addresses = ["/windows", "/windows?view=month", "/windows?view=week", f"/windows/{window}", f"/windows/{window}/edit", "/windows/new"]
-    problems = []
-    for dark, width, language in ((False, 1440, "en-GB"), (True, 390, "zh-CN"), (True, 1024, "en-GB")):
-        page = open_page(dark=dark, width=width, language=language)
-        for address in addresses:
-            page.goto(address)
-            if address.endswith(("edit", "new")):
-                page.wait_for_selector(".preview-of")
-            problems += [f"{address} {width} {one}" for one in violations(page)]
-            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-                problems.append(f"{address} is wider than {width}")
-    assert not problems, "\n".join(problems)

@@ -35,6 +35,7 @@ def quarantined(stack: Stack) -> bool:
 def test_a_copied_host_is_found_split_off_and_becomes_a_node_of_its_own(folder: Path) -> None:
     with whole(folder / "copies", **OPTIONS) as stack:
         stack.wait_first_sample()
+        stack.wait_agent()
         copied = Copied(stack)
         copied.take()
         copied.start()

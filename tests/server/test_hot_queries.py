@@ -38,7 +38,8 @@ HOT = (
     "rollups.forget_plugins",
     "alert_readings.newest",
     "alert_readings.newest_details",
-    "alert_readings.trend",
+    "alert_readings.firsts",
+    "alert_readings.details_at",
     "alert_previews.ranges",
     "alert_previews.points",
     "alert_previews.plugin_ranges",
@@ -54,7 +55,6 @@ HOT = (
     "alerts.wanting_command",
     "alerts.commands_since",
     "alerts.first_of_storm",
-    "alerts.marks",
     "alerts.resolve_many",
     "alerts.set_silent",
     "alerts.set_silenced",
@@ -82,6 +82,10 @@ HOT = (
     "delivery_turns.later",
     "delivery_turns.firing",
     "receivers.waiting_by_receiver",
+    "marks.alerts",
+    "marks.open_alerts",
+    "marks.updates",
+    "marks.starts",
     "logs.page",
     "logs.page_of_node",
     "logs.boundary",
@@ -100,6 +104,14 @@ HOT = (
     "overview.agent_versions",
     "overview.running",
     "overview.unfinished",
+    "timeline.states",
+    "timeline.audit",
+    "timeline.commands",
+    "timeline.pushes",
+    "timeline.alerts",
+    "timeline.updates",
+    "timeline.events",
+    "timeline.events_named",
 )
 """Statements as `<noun>.<name>`."""
 
@@ -128,6 +140,7 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "number",
     ]
 )
 """Parameters that are numbers: a text column compared with a number has no index on MySQL."""

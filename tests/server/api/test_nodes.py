@@ -97,6 +97,38 @@ def test_a_long_range_comes_as_means_with_their_peaks_and_says_the_step(manager:
     assert viewer.refusal("GET", f"{path}&step=0")[:3] == (400, 1001, "step")
 
 
+def test_a_range_by_name_goes_back_from_now_or_from_an_end(manager: Manager, viewer: Api) -> None:
+    host = manager.host("ranged")
+    host.measures(10.0)
+    path = f"/api/v1/nodes/{host.id}/metrics"
+    now, day = manager.clock.now, 86_400_000
+    for query, since, until in ((f"range=24h&until={now}", now - day, now), (f"range=1y&until={now}", now - 365 * day, now)):
+        found = viewer.data("GET", f"{path}?{query}")
+        assert (found["since"], found["until"]) == (since, until)
+    assert viewer.refusal("GET", f"{path}?range=24h&since=1")[:3] == (400, 1001, "range")
+    assert viewer.refusal("GET", f"{path}?range=2h")[:3] == (400, 1001, "range")
+
+
+def test_an_hour_of_which_there_are_no_samples_any_more_comes_from_the_roll_ups(manager: Manager, viewer: Api) -> None:
+    host = manager.host("long-ago")
+    path = f"/api/v1/nodes/{host.id}/metrics?range=1h&until="
+    now, day = manager.clock.now, 86_400_000
+    steps = [viewer.data("GET", f"{path}{now - days * day}")["step"] for days in (0, 29, 31, 89, 91)]
+    assert steps == [1, 1, 300_000, 300_000, 3_600_000]
+
+
+def test_what_happened_to_a_node_in_a_range_comes_as_spans_and_moments(manager: Manager, viewer: Api) -> None:
+    host = manager.host("marked")
+    started = manager.clock.now - 60_000
+    host.tells("health", {"started": started, "address": "manager:8443"})
+    path = f"/api/v1/nodes/{host.id}/marks"
+    found = viewer.data("GET", f"{path}?range=1h")
+    start = [{"kind": "start", "since": started, "until": started}]
+    assert [{name: mark[name] for name in ("kind", "since", "until")} for mark in found["marks"]] == start
+    assert found["more"] == []
+    assert viewer.data("GET", f"{path}?since=1&until=2")["marks"] == []
+
+
 def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) -> None:
     host = manager.host("warned")
     host.logs("the disk is slow")
@@ -105,7 +137,7 @@ def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) ->
     assert log["dropped"] == []
 
 
-@pytest.mark.parametrize("path", ["", "/metrics", "/agent", "/log"])
+@pytest.mark.parametrize("path", ["", "/metrics", "/marks", "/agent", "/log"])
 @pytest.mark.parametrize("node_id", ["01JZZZZZZZZZZZZZZZZZZZZZZZ", "%00", "..%2f", "' OR 1=1", "节点", "x" * 3000])
 def test_an_unknown_node_is_2001(viewer: Api, node_id: str, path: str) -> None:
     status, code, _, _ = viewer.refusal("GET", f"/api/v1/nodes/{node_id}{path}")
@@ -122,3 +154,17 @@ def test_a_retired_node_leaves_the_list_and_what_waited_for_it_is_canceled(manag
     assert admin.data("GET", f"/api/v1/commands/{command}")["state"] == "canceled"
     assert admin.refusal("POST", "/api/v1/commands", json={"nodes": [host.id], "content": {"script": "true"}})[:3] == (409, 1001, "nodes")
     assert admin.refusal("DELETE", "/api/v1/nodes/nope")[:2] == (404, 2001)
+
+
+def test_a_filter_is_exported_whole_as_json_and_as_csv(manager: Manager, viewer: Api) -> None:
+    for number in range(3):
+        manager.host(f"export-{number}", {"note": "=1+1"})
+    listed = viewer.send("GET", "/api/v1/nodes/export.json?q=export-&sort=-name").json()
+    assert [item["name"] for item in listed] == ["export-2", "export-1", "export-0"]
+    assert listed[0]["tags"] == {"note": "=1+1"}
+    answer = viewer.send("GET", "/api/v1/nodes/export.csv?select=name:export-*")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="nodes.csv"'
+    assert [line.split(",")[0] for line in answer.text.split("\r\n")] == ["name", "export-0", "export-1", "export-2", ""]
+    assert viewer.refusal("GET", "/api/v1/nodes/export.csv?page=2")[2] == "page"
+    assert viewer.refusal("GET", "/api/v1/nodes/export.json?select=nme:x")[2] == "select"

@@ -31,6 +31,8 @@ VIEWERS = {
     ("GET", "/api/v1/nodes/{id}/metrics"),
     ("GET", "/api/v1/nodes/{id}/agent"),
     ("GET", "/api/v1/nodes/{id}/log"),
+    ("GET", "/api/v1/nodes/{id}/marks"),
+    ("GET", "/api/v1/nodes/{id}/timeline"),
     ("GET", "/api/v1/nodes/{id}/daemon"),
     ("GET", "/api/v1/nodes/{id}/kinds"),
     ("GET", "/api/v1/nodes/{id}/machines"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import click
 from starlette.routing import Route
 
 from server import api
+from server.ctl import tasks
 from server.ctl.__main__ import cli
 from server.service.alert_drafts import Draft
 from server.service.windows import Wanted
@@ -77,12 +79,31 @@ def test_every_call_is_documented(manager: Manager) -> None:
             assert route.path in text, route.path
 
 
-def test_every_verb_and_option_is_documented() -> None:
-    context = click.Context(cli)
-    for name in cli.list_commands(context):
-        verb = cli.get_command(context, name)
+def verbs(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        verb = group.get_command(context, name)
         assert verb is not None
-        assert f"opsctl {name}" in OPSCTL, name
+        if isinstance(verb, click.Group) and verb is not tasks.task:
+            yield from verbs(verb, f"{path} {name}")
+        if not isinstance(verb, click.Group) or verb.invoke_without_command or verb is tasks.task:
+            yield f"{path} {name}", verb
+
+
+def usage(path: str) -> str:
+    """The lines that show how a verb is typed, with those that go on with it."""
+    return " ".join(re.findall(rf"^    {path}(?![\w-]).*(?:\n {{5,}}\S.*)*", OPSCTL, re.MULTILINE))
+
+
+def test_every_verb_and_option_is_documented_where_the_verb_is() -> None:
+    missing = []
+    for path, verb in verbs(cli, "opsctl"):
+        text = usage(path)
+        assert text, path
+        if "[options as for make]" in text:
+            text += usage(path.rpartition(" ")[0] + " make")
         for parameter in verb.params:
-            for option in parameter.opts if isinstance(parameter, click.Option) else ():
-                assert option in OPSCTL, f"{name} {option}"
+            options = [*parameter.opts, *parameter.secondary_opts] if isinstance(parameter, click.Option) else []
+            missing += [f"{path} {one}" for one in options if one != "--json" and not re.search(rf"{one}(?![\w-])", text)]
+    assert missing == []
+    assert "`--json`" in OPSCTL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import pytest
@@ -22,6 +24,16 @@ def test_nodes_are_listed_as_text_and_as_the_apis_data(manager: Manager, vic: Op
     assert ([item["name"] for item in data["items"]], data["total"]) == (["shelf-1", "shelf-2"], 2)
     assert vic.here("nodes", "--q", "shelf-", "--state", "online", "--json").data["items"] == []
     assert vic.here("nodes", "--state", "gone").code == 2
+
+
+def test_nodes_go_into_a_spreadsheet_whole(manager: Manager, vic: Opsctl) -> None:
+    for number in range(3):
+        manager.host(f"sheet-{number}", {"note": "=1+1"})
+    told = vic("nodes", "--select", "name:sheet-*", "--csv")
+    rows = list(csv.DictReader(io.StringIO(told.out.decode(), newline="")))
+    assert [row["name"] for row in rows] == ["sheet-0", "sheet-1", "sheet-2"]
+    assert rows[0]["tags"] == "note==1+1"
+    assert vic.here("nodes", "--select", "", "--csv").code == 2
 
 
 def test_a_node_is_named_by_name_or_id_and_never_guessed(manager: Manager, vic: Opsctl) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from server.selector import GroupName, NodeView, Vocabulary
-from server.selector.ast import FACT, OPEN, TAG, All, And, Ast, Compare, Group, Not, Or
+from server.selector.ast import FACT, OPEN, TAG, All, And, Ast, Compare, Covered, Group, Maintenance, Not, Or
 
 TEXTS = (
     "web-1",
@@ -40,7 +40,17 @@ GROUPS = (
     GroupName("G4", "business", ("shop",)),
     GroupName("G5", "business", ("shop", "web")),
 )
-VOCABULARY = Vocabulary(frozenset({"env", "rack"}), {"owner": "text", "slots": "number", "bought": "date"}, GROUPS)
+ZONES = ("", "UTC", "Europe/Berlin", "Asia/Shanghai", "Mars/Olympus")
+WINDOWS = (
+    Covered(Compare(TAG, "env", "=", ("web",)), None),
+    Covered(And((Compare(FACT, "state", "!=", ("online",), "word"), Not(Compare(TAG, "rack", "has")))), frozenset({"Europe/Berlin", ""})),
+    Covered(Compare(FACT, "state", "in", ("retired", "pending"), "word"), None),
+    Covered(All(), frozenset({"Asia/Shanghai"})),
+    Covered(All(), frozenset()),
+)
+"""What open windows cover: each example draws some of them."""
+
+VOCABULARY = Vocabulary(frozenset({"env", "rack"}), {"owner": "text", "slots": "number", "bought": "date"}, GROUPS, ())
 DATES = ("2024-01-31", "2025-06-01", "2026-11-25")
 NUMBERS = ("0", "1", "2.5", "-3", "10", "1e3")
 
@@ -64,6 +74,7 @@ def _typed(kind: str, key: str, type_: str, values: tuple[str, ...], ops: list[s
 ORDER = ["=", "!=", "<", "<=", ">", ">="]
 TERMS: st.SearchStrategy[Ast] = st.one_of(
     st.just(All()),
+    st.just(Maintenance()),
     *[_compare(FACT, key) for key in ("name", "hostname", "os", "kernel", "arch", "version", "agent_version", "id")],
     *[_compare(OPEN, key) for key in ("env", "rack", "owner")],
     _compare(TAG, "env"),
@@ -113,6 +124,7 @@ NODES = st.builds(
     addresses=st.lists(_some(ADDRESSES), max_size=2, unique=True).map(tuple),
     tags=st.dictionaries(st.sampled_from(["env", "Rack"]), _some(TEXTS)),
     fields=st.fixed_dictionaries({}, optional={"owner": _some(TEXTS), "slots": _some(NUMBERS), "bought": _some(DATES)}),
+    timezone=_some(ZONES),
     groups=st.sets(st.sampled_from(["G1", "G2", "G3"]), max_size=1).flatmap(
         lambda region: st.sets(st.sampled_from(["G4", "G5"]), max_size=1).map(lambda business: frozenset(region | business))
     ),

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from host.wire.messages import Facts
 from server.db import Session
 from server.selector import NodeView, bind, matches, parse, to_sql, written
-from server.selector.ast import Ast
+from server.selector.ast import Ast, Covered
 from server.selector.values import fold, number_of
 from server.service.facts import facts_text
 from tests.conftest import Manager
-from tests.server.selector.strategies import GROUPS, NODES, SELECTORS, VOCABULARY
+from tests.server.selector.strategies import GROUPS, NODES, SELECTORS, VOCABULARY, WINDOWS
 
 COPIED = ("nodes", "agents", "node_facts", "node_addresses", "node_tags", "node_group_members", "node_field_values")
 
@@ -31,7 +31,7 @@ async def store(manager: Manager, nodes: list[NodeView]) -> list[NodeView]:
         for number, node in enumerate(nodes):
             facts = node.facts
             about = Facts(facts["hostname"], list(node.addresses), facts["os"], facts["kernel"], facts["arch"], "")
-            about = replace(about, cpu_count=node.numbers["cpu_count"], memory=node.numbers["memory"])
+            about = replace(about, cpu_count=node.numbers["cpu_count"], memory=node.numbers["memory"], timezone=node.timezone)
             row = {"id": f"N{number:025d}", "name": f"{facts['hostname']}#{number}", "hostname": facts["hostname"], "ip": "", "tags": "{}"}
             row |= {"tags": json.dumps(node.tags), "state": node.state, "facts": facts_text(about), "fingerprint": "{}", "now": 1}
             row |= {"daemon_version": facts["version"], "last_seen": 1, "machine": ""}
@@ -57,11 +57,18 @@ async def store(manager: Manager, nodes: list[NodeView]) -> list[NodeView]:
 @settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(nodes=st.lists(NODES, min_size=1, max_size=6), selectors=st.lists(SELECTORS, min_size=1, max_size=8))
-async def test_the_database_and_python_choose_the_same_nodes(manager: Manager, nodes: list[NodeView], selectors: list[Ast]) -> None:
+@given(
+    nodes=st.lists(NODES, min_size=1, max_size=6),
+    selectors=st.lists(SELECTORS, min_size=1, max_size=8),
+    windows=st.sets(st.sampled_from(WINDOWS), max_size=3).map(tuple),
+)
+async def test_the_database_and_python_choose_the_same_nodes(
+    manager: Manager, nodes: list[NodeView], selectors: list[Ast], windows: tuple[Covered, ...]
+) -> None:
     stored = await store(manager, nodes)
+    vocabulary = replace(VOCABULARY, windows=windows)
     for selector in selectors:
-        bound = bind(parse(written(selector)), VOCABULARY)
+        bound = bind(parse(written(selector)), vocabulary)
         condition = to_sql(bound)
         query = manager.db.q.organising.selected.narrowed(condition)
         rows = await manager.db.rows(query, condition.params | {"limit": 100})

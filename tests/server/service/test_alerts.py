@@ -161,12 +161,43 @@ async def test_a_disk_that_will_be_full_is_found_by_its_trend(site: Site) -> Non
         site.manager.time.now = start + turn * 5 * MINUTE
         await site.sample(node, **disks(root=70.0 + turn * 0.25))
         await site.sample(calm, **disks(root=95.0))
-    site.manager.time.now += 10 * MINUTE
-    await site.manager.services.rollups.work(site.manager.time())
     assert await site.tick() == ["opened"]
     [alert] = await site.open()
-    assert alert["node_name"] == "db-1"
-    assert alert["summary"].startswith("The fullest disk of db-1 will be full in 8.")
+    assert (alert["node_name"], alert["subject"]) == ("db-1", "/")
+    assert alert["summary"].startswith("db-1 / will be full in 8.")
+
+
+async def test_each_mount_has_a_trend_of_its_own_also_one_that_is_not_the_fullest(site: Site) -> None:
+    node = await site.node("db-1")
+    start = site.manager.time.now // 3_600_000 * 3_600_000
+    await site.rule("Full", "disk-full", threshold="24h", clear="48h")
+    await site.rule("Root full", "disk-full", threshold="24h", subject="/")
+    for turn in range(12):
+        site.manager.time.now = start + turn * 15 * MINUTE
+        await site.sample(node, **disks(root=95.0, var=40.0 + turn * 0.75, home=60.0 - turn))
+        await site.tick()
+    [alert] = await site.open()
+    assert (alert["rule_name"], alert["subject"]) == ("Full", "/var")
+    assert alert["opened_at"] == start + 7 * 15 * MINUTE, "eight quarters are the least that tells a trend"
+    for turn in range(12, 40):
+        site.manager.time.now = start + turn * 15 * MINUTE
+        await site.sample(node, **disks(root=95.0, var=48.0, home=48.0))
+        await site.tick()
+    assert [row["state"] for row in await site.history()] == ["resolved"]
+
+
+async def test_a_manager_that_begins_knows_the_trends_from_what_is_stored(site: Site) -> None:
+    node = await site.node("db-1")
+    start = site.manager.time.now // 3_600_000 * 3_600_000
+    await site.rule("Full", "disk-full", threshold="24h")
+    for turn in range(8):
+        site.manager.time.now = start + turn * 15 * MINUTE
+        await site.sample(node, **disks(root=95.0, var=40.0 + turn))
+        # A sample without disks in the same quarter, and one that told the disks later in it.
+        await site.sample(node, at=site.manager.time.now - 1_000, **cpu(10.0))
+    watch = build(site.manager.db, site.manager.services.config, site.manager.services.keys, site.manager.time, QUICK_HASHER).alert_watch
+    assert await watch.tick(site.manager.time())
+    assert [row["subject"] for row in await site.open()] == ["/var"]
 
 
 async def test_a_jump_is_found_by_the_rate_of_change(site: Site) -> None:

@@ -46,6 +46,18 @@ async def tag(manager: Manager, node: Caller, name: str) -> None:
     await manager.services.edits.tag(manager.admin, [node.id], {name: "yes"}, [], manager.time())
 
 
+async def zoned(manager: Manager, name: str, zone: str) -> Caller:
+    """A host that tells this time zone."""
+    node, facts = await manager.enrol(name), Facts(name, ["192.0.2.1"], timezone=zone)
+    await manager.db.transaction(lambda s: manager.services.nodes.update_facts(s, node.id, facts, "192.0.2.1", manager.time()))
+    return node
+
+
+async def damage(manager: Manager, table: str, column: str, row_id: str, text: str) -> None:
+    """As somebody would who edits the database."""
+    await manager.db.transaction(lambda session: session.raw_statement(f"UPDATE {table} SET {column} = '{text}' WHERE id = '{row_id}'"))
+
+
 async def test_a_node_is_in_a_window_from_its_start_until_before_its_end(manager: Manager) -> None:
     node, windows = await manager.enrol(), manager.services.windows
     start = manager.time() // MINUTE * MINUTE + 3 * HOUR
@@ -78,12 +90,7 @@ async def test_of_two_windows_each_effect_counts_and_a_disabled_one_has_none(man
 async def test_each_host_goes_by_its_own_clock_and_by_utc_where_it_tells_no_zone(manager: Manager) -> None:
     nodes = {}
     for name, zone in (("cn", "Asia/Shanghai"), ("us", "America/New_York"), ("odd", "CST6"), ("none", "")):
-        nodes[name] = await manager.enrol(name)
-        facts = Facts(name, ["192.0.2.1"], timezone=zone)
-        node = nodes[name]
-        await manager.db.transaction(
-            lambda s, node=node, facts=facts: manager.services.nodes.update_facts(s, node.id, facts, "192.0.2.1", manager.time())  # type: ignore[misc]
-        )
+        nodes[name] = await zoned(manager, name, zone)
     schedule = {"start": "2027-03-01T02:00", "minutes": 60}
     await manager.services.windows.make(manager.admin, Wanted(name="night", selector="all", zone="host", schedule=schedule), manager.time())
     opened = await manager.services.windows.next_opening([node.id for node in nodes.values()], manager.time())
@@ -369,3 +376,80 @@ async def test_who_is_in_a_window_is_known_without_a_query_for_each_node(manager
     first = len(asked)
     assert len(await windows.active([node.id for node in nodes] * 50, manager.time())) == 3
     assert asked[first:] == ["windows.versions"]
+
+
+async def selected(manager: Manager, text: str) -> set[str]:
+    read = await manager.services.selections.read(text)
+    return {row["name"] for row in await manager.services.selections.rows_of(read, 100)}
+
+
+async def test_nodes_can_be_asked_for_by_whether_a_window_is_open_for_them_now(manager: Manager) -> None:
+    inside, outside = await manager.enrol("inside"), await manager.enrol("outside")
+    await tag(manager, inside, "patched")
+    await make(manager, selector="tag:patched", opens_in=HOUR, minutes=60)
+    assert await selected(manager, "maintenance") == set()
+    assert await selected(manager, "not maintenance") == {"inside", "outside"}
+    manager.time.now += HOUR + MINUTE
+    assert await selected(manager, "maintenance") == {"inside"}
+    assert await selected(manager, "online and not Maintenance") == {"outside"}
+    assert await manager.db.transaction(
+        lambda session: manager.services.selections.among(session, "maintenance", [inside.id, outside.id])
+    ) == {inside.id}
+    active = await manager.services.windows.active([inside.id, outside.id], manager.time())
+    assert set(active) == {inside.id}, "what pages say of the node agrees with it"
+    manager.time.now += HOUR
+    assert await selected(manager, "maintenance") == set()
+
+
+async def test_in_each_hosts_own_zone_maintenance_means_the_hosts_where_it_is_that_time(manager: Manager) -> None:
+    for name, zone in (("berlin", "Europe/Berlin"), ("shanghai", "Asia/Shanghai"), ("mars", "Mars/Olympus"), ("mute", "")):
+        await zoned(manager, name, zone)
+    now = datetime.fromtimestamp(manager.time() / 1000, timezone.utc)
+    schedule = {"start": f"{now:%Y-%m-%d}T20:00", "minutes": 60}
+    await manager.services.windows.make(manager.admin, Wanted("Tonight", "", "all", schedule, "host"), manager.time())
+    midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+    for hour, expected in ((12, {"shanghai"}), (19, {"berlin"}), (20, {"mars", "mute"}), (21, set())):
+        manager.time.now = midnight + hour * HOUR + MINUTE
+        assert await selected(manager, "maintenance") == expected, hour
+        assert await selected(manager, "not maintenance") == {"berlin", "shanghai", "mars", "mute"} - expected
+
+
+async def test_a_window_cannot_be_made_for_the_nodes_in_maintenance_and_one_that_says_so_covers_none(manager: Manager) -> None:
+    await manager.enrol("web")
+    with pytest.raises(BadSelector, match="cannot cover the nodes that are in maintenance"):
+        await make(manager, selector="all and not maintenance")
+    window = await make(manager, opens_in=0, minutes=600)
+    manager.time.now += MINUTE
+    assert await selected(manager, "maintenance") == {"web"}
+    await manager.db.transaction(
+        lambda session: session.raw_statement(f"UPDATE maintenance_windows SET selector = 'maintenance' WHERE id = '{window}'")
+    )
+    assert await selected(manager, "maintenance") == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "null", '{"start": "soon", "minutes": 60}', '{"minutes": 60}', '{"start": 5, "minutes": "x"}']
+)
+async def test_a_window_that_was_damaged_outside_never_opens_says_so_and_holds_up_no_other(manager: Manager, text: str) -> None:
+    node, windows = await manager.enrol("web"), manager.services.windows
+    damaged, sound = (
+        await make(manager, opens_in=0, minutes=600, name="Damaged"),
+        await make(manager, opens_in=0, minutes=300, name="Sound"),
+    )
+    await damage(manager, "maintenance_windows", "schedule", damaged, text)
+    manager.time.now += MINUTE
+    assert (await windows.active([node.id], manager.time()))[node.id].window_id == sound
+    assert await selected(manager, "maintenance") == {"web"}
+    await manager.services.holding.tick(manager.time())
+    row = await windows.get(damaged)
+    assert "damaged outside the manager" in row.damaged
+    look = await windows.look(row, manager.time())
+    assert (look.next, look.odd) == ([], [row.damaged])
+    assert [one.window.name for one in await windows.calendar(manager.time(), manager.time() + DAY, manager.time())] == ["Sound"]
+    with pytest.raises(BadInput, match="write it anew"):
+        await windows.change(manager.admin, damaged, 1, Wanted(enabled=False), manager.time())
+    schedule = {"start": wall(manager.time()), "minutes": 600}
+    await windows.change(manager.admin, damaged, 1, Wanted(schedule=schedule), manager.time())
+    assert (await windows.get(damaged)).damaged == ""
+    manager.time.now += MINUTE
+    assert (await windows.active([node.id], manager.time()))[node.id].window_id == damaged

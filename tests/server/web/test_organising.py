@@ -127,3 +127,34 @@ async def test_a_retired_node_is_deleted_only_by_its_name(visit: Visitor, manage
     assert (await visit.post(f"/nodes/{node.id}/delete", {"confirm": "web"})).status_code == 400
     assert (await visit.post(f"/nodes/{node.id}/delete", {"confirm": "web-1"})).status_code == 303
     assert (await visit.get(f"/nodes/{node.id}")).status_code == 404
+
+
+async def test_the_list_is_handed_on_whole_as_a_file_as_names_and_to_the_run_form(visit: Visitor, manager: Manager) -> None:
+    for number in range(3):
+        node = await manager.enrol(f"web-{number}")
+        await manager.services.edits.tag(manager.admin, [node.id], {"env": "prod" if number else "test"}, [], manager.time())
+    await visit.sign_in("admin")
+    page = (await visit.get("/nodes?select=env%3Dprod&state=online")).text
+    assert "/run?select=%28env%3Dprod%29+and+state%3Donline" in page
+    assert "/nodes/export?format=csv&amp;state=online&amp;select=env%3Dprod" in page
+    answer = await visit.get("/nodes/export?format=csv&state=online&select=env%3Dprod")
+    assert answer.content.startswith(b"\xef\xbb\xbfname,state,")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="nodes-20')
+    assert answer.text.count("\r\n") == 3
+    assert (await visit.get("/nodes/export?format=names&q=web")).text == "web-0\nweb-1\nweb-2"
+    assert len((await visit.get("/nodes/export?format=json")).json()) == 3
+    assert (await visit.get("/nodes/export?format=doc")).status_code == 400
+    assert (await visit.get("/nodes/export?select=nme")).status_code == 400
+    # Searched for by text: the run form is given the filter, since no selector says the same.
+    assert "/run?match=1&amp;q=web" in (await visit.get("/nodes?q=web")).text
+    assert "/run?" not in (await visit.get("/nodes?state=retired")).text.partition('id="list"')[2]
+
+
+async def test_a_state_is_saved_as_a_filter_too(visit: Visitor, manager: Manager) -> None:
+    await manager.enrol("web-0")
+    await visit.sign_in("admin")
+    assert 'name="selector" value="state=online"' in (await visit.get("/nodes?state=online")).text
+    assert 'name="selector"' not in (await visit.get("/nodes?state=online&q=web")).text
+    answer = await visit.post("/filters", {"name": "away", "selector": "state=online"})
+    assert answer.headers["location"] == "/nodes?select=state%3Donline&notice=saved"
+    assert "Delete the saved filter away" in (await visit.get("/nodes?state=online")).text

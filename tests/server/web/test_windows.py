@@ -151,3 +151,29 @@ def test_a_window_that_is_opened_in_the_form_and_saved_is_the_same(zone: str, st
     again = window_form.wanted(window_form.of(window))
     assert again.schedule is not None
     assert read(again.schedule) == rule
+
+
+async def test_a_damaged_window_is_shown_with_the_way_to_mend_it(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    await visit.post("/windows", {**FORM, "f.name": "Sound"})
+    address = (await visit.post("/windows", {**FORM, "f.name": "Kernel <updates>"})).headers["location"].partition("?")[0]
+    window_id = address.rpartition("/")[2]
+    await manager.db.transaction(
+        lambda session: session.raw_statement(
+            f"UPDATE maintenance_windows SET schedule = '{{\"start\": 1', version = 2 WHERE id = '{window_id}'"
+        )
+    )
+    for view in ("", "?view=month", "?view=week"):
+        page = await visit.get(f"/windows{view}")
+        assert page.status_code == 200
+        assert view or ("damaged outside the manager" in page.text and "once, on 2027-03-28 at 01:00" in page.text)
+    page = (await visit.get(address)).text
+    assert "damaged outside the manager" in page
+    assert f'href="{address}/edit"' in page
+    off = await visit.post(address, {"step": "off", "version": "2"})
+    assert off.status_code == 400
+    edit = (await visit.get(f"{address}/edit")).text
+    assert 'value="Kernel &lt;updates&gt;"' in edit
+    assert 'value="2027-01-15T22:00"' in edit, "the times of a new one"
+    assert (await visit.post(f"{address}/edit", {**FORM, "version": "2"})).status_code == 303
+    assert "damaged" not in (await visit.get(address)).text
