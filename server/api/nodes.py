@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,7 +30,7 @@ from server.api.node_shapes import (
     TimelineSpan,
 )
 from server.api.once import created
-from server.api.parameters import order_of
+from server.api.parameters import Query, order_of
 from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
@@ -59,12 +60,20 @@ _LINE = ("at", "component", "level", "logger", "message")
 
 
 class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`."""
+    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`. `confirm`: the names of
+    protected groups that hold the node."""
 
     verb: str
     level: str = ""
     text: str = ""
     base: str = ""
+    confirm: list[str] = []
+
+
+class Confirmed(Query, frozen=True, kw_only=True):
+    confirm: Annotated[list[str], Meta(description="the name of a protected group that holds the node; may be repeated")] = msgspec.field(
+        default_factory=list
+    )
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -114,7 +123,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def retire(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        await services.nodes.retire(caller, request.path_params["id"], now)
+        await services.nodes.retire(caller, request.path_params["id"], now, query(request, Confirmed).confirm)
         return good(now, {"state": RETIRED})
 
     async def agent(request: Request, caller: Caller) -> Response:
@@ -127,7 +136,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def order(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, WantedOrder)
-        more = {"level": wanted.level, "text": wanted.text, "base": wanted.base}
+        more: dict[str, Any] = {"level": wanted.level, "text": wanted.text, "base": wanted.base, "confirm": wanted.confirm}
         return await created(
             services,
             request,
@@ -176,7 +185,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
         ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
-        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
+        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", query=Confirmed, answer=NodeState)),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
         door.route(
             "/api/v1/nodes/{id}/log",

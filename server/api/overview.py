@@ -52,13 +52,15 @@ class UnderWay(Answer):
 
 
 class AttentionSubject(Answer):
-    """One of what it is about: a node, a command on a node, or a part of the manager. `said`: a sentence, or empty."""
+    """One of what it is about: a node, a command or an alert on it, a receiver, or a part of the manager. `said`: a sentence, or empty."""
 
     name: str
     since: int
     node_id: str
     command_id: str
     said: str
+    alert_id: str
+    receiver_id: str
 
 
 class AttentionFinding(Answer):

@@ -95,6 +95,7 @@ HOT = (
     "logs.boundary",
     "logs.boundary_of_node",
     "attention.in_state",
+    "attention.alerts",
     "attention.offline",
     "attention.agents_failed",
     "attention.agents_restarting",
