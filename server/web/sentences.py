@@ -217,6 +217,7 @@ SENTENCES = (
     N_("its {what} was damaged outside the manager and cannot be read: enter it anew and save, or delete the receiver"),
     N_("its secrets were changed outside the manager and cannot be read: enter them anew and save"),
     N_("its kind was damaged outside the manager: delete the receiver, and make it anew"),
+    N_("{rule}: {count} alerts of a storm are still open, and nobody has taken them on"),
     N_("looked at is one sample of each quarter of an hour: what came and went between them is not seen"),
     N_("single samples are looked at {days} days back at most"),
     N_("of these nodes samples are kept from {when} UTC on"),

@@ -132,11 +132,14 @@ def _commands(site: Site, made: Things) -> None:
     site.ends(dry, node, exit_code=0, stdout_bytes=len(DIFF), result=result, cpu_ms=180, memory_bytes=2**24)
     site.start(denied, node)
     site.ends(denied, node, "failed", exit_code=2, result={"error": {"code": "DENIED", "message": "Access Denied " + "x" * 200}})
-    bundle = made.of["bundle"] = site.do(site.services.orders.give(site.admin, node, orders.DIAGNOSE, now()))
+    bundle = made.of["bundle"] = site.do(
+        site.services.orders.give(site.admin, node, orders.DIAGNOSE, now(), confirm=[site_group(site, made)])
+    )
     site.start(bundle, node)
     site.prints(bundle, node, 0, b"\x1f\x8b" + bytes(range(256)))
     site.ends(bundle, node, reason="a tar.gz of 258 bytes", stdout_bytes=258)
-    made.of["order"] = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now()))
+    confirm = [site_group(site, made)]
+    made.of["order"] = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now(), confirm=confirm))
 
 
 def site_group(site: Site, made: Things) -> str:
