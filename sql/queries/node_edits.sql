@@ -4,6 +4,12 @@ SELECT id, name, state, tags FROM nodes WHERE id IN (:ids*) ORDER BY name;
 -- name: set_tags
 UPDATE nodes SET tags = :tags, updated_at = :now WHERE id = :id AND tags = :before;
 
+-- name: next_version
+UPDATE nodes SET version = version + 1, edited_by = :who, edited_at = :now WHERE id = :id AND version = :version;
+
+-- name: next_versions
+UPDATE nodes SET version = version + 1, edited_by = :who, edited_at = :now WHERE id IN (:ids*);
+
 -- name: insert_note
 INSERT INTO node_notes (id, node_id, text, author, created_at) VALUES (:id, :node_id, :text, :author, :now);
 
