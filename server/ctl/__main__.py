@@ -12,6 +12,7 @@ from server.ctl import (
     alerts,
     audit,
     commands,
+    figures,
     files,
     groups,
     interrupt,
@@ -83,7 +84,7 @@ for _verb in (
 ):
     cli.add_command(_verb)
 
-for _part in (timeline.timeline, retirement.retire, retirement.restore):
+for _part in (timeline.timeline, figures.metrics, retirement.retire, retirement.restore):
     nodes.nodes.add_command(_part)
 
 

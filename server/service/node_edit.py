@@ -21,6 +21,9 @@ from server.service.node_edits import check_tags, value_of
 from server.service.node_index import NodeIndex
 from server.service.protection import confirmed
 
+EDITS = ("node.edit", "node.tag", "node.field", "group.put", "group.leave")
+"""Actions of the audit log that make another version."""
+
 
 @dataclass(frozen=True)
 class NodeChange:
@@ -47,7 +50,7 @@ class NodeEdit:
         async def work(session: Session) -> int:
             for kind in sorted(change.groups or {}):
                 await session.execute(self._db.q.groups.lock_tree, {"kind": kind})
-            row = await self._next(session, caller, node_id, version, now)
+            row = await self._next(session, node_id, version)
             detail: dict[str, Any] = await confirmed(session, self._db.q, [node_id], confirm)
             if change.tags is not None:
                 detail |= await self._tags(session, row, change.tags, now)
@@ -58,15 +61,16 @@ class NodeEdit:
 
         return await self._db.transaction(work)
 
-    async def _next(self, session: Session, caller: Caller, node_id: str, version: int, now: int) -> Row:
+    async def _next(self, session: Session, node_id: str, version: int) -> Row:
         """The node, under its next version."""
-        change = {"id": node_id, "version": version, "who": caller.name, "now": now}
-        done = await session.execute(self._q.next_version, change) == 1
+        done = await session.execute(self._q.next_version, {"id": node_id, "version": version}) == 1
         row = await session.row(self._db.q.nodes.by_id, {"id": node_id})
         if row is None:
             raise NodeUnknown(f"there is no node {node_id[:40]!r}")
         if not done:
-            check_version("node", row | {"updated_at": row["edited_at"], "updated_by": row["edited_by"]}, version)
+            last = await session.row(self._q.last_edit, {"node_id": node_id, "actions": EDITS})
+            # Every change of the version is there; the database may have been restored to a moment before this page was shown.
+            check_version("node", row | (last or {"updated_by": "nobody", "updated_at": row["created_at"]}), version)
         return row
 
     async def _tags(self, session: Session, row: Row, tags: Mapping[str, str], now: int) -> dict[str, Any]:

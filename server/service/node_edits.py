@@ -63,7 +63,7 @@ class NodeEdits:
             if changed:
                 detail = {"add": dict(add), "remove": list(remove), "nodes": changed[:AUDIT_NODES], "count": len(changed), **guards}
                 what = f"node {changed[0]}" if len(changed) == 1 else "nodes"
-                await session.execute(self._q.next_versions, {"ids": changed, "who": caller.name, "now": now})
+                await session.execute(self._q.next_versions, {"ids": changed})
                 await self._audit.record(session, caller, "node.tag", what, detail, now, nodes=changed)
             return done
 
@@ -215,7 +215,7 @@ class NodeEdits:
                 detail: dict[str, Any] = {"field": name, "value": text, "nodes": changed[:AUDIT_NODES], "count": len(changed)}
                 detail |= guards
                 what = f"node {changed[0]}" if len(changed) == 1 else "nodes"
-                await session.execute(self._q.next_versions, {"ids": changed, "who": caller.name, "now": now})
+                await session.execute(self._q.next_versions, {"ids": changed})
                 await self._audit.record(session, caller, "node.field", what, detail, now, nodes=changed)
             return done
 

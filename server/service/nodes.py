@@ -26,7 +26,6 @@ from server.wakeups import Wakeups, node
 
 SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
 SORTS |= {"os": "f.os", "arch": "f.arch", "agent_state": "a.state", "agent_version": "a.version"}
-LOG_LINES = 200
 CONFIGURATION_EVENT = "configuration"
 STARTED_EVENT = "daemon.started"
 """A daemon has told another start of its own than before; the event's time is that start."""
@@ -104,10 +103,6 @@ class Nodes:
             if change := change_of(row["detail"]):
                 found.append({"at": row["at"], "hash": change.hash, "note": change.note})
         return found
-
-    async def log(self, node_id: str) -> list[Row]:
-        """The newest warnings and errors that the host sent (D14)."""
-        return await self._db.rows(self._db.q.reports.logs_of_node, {"node_id": node_id, "limit": LOG_LINES})
 
     async def enrolled_since(self, since: int) -> list[Row]:
         """The newest nodes that came at `since` (UTC ms) or later."""

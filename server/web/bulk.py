@@ -168,7 +168,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def send(request: Request, caller: Caller) -> Response:
         form = await session.form_of(request)
-        ids, names = form.all("node"), form.all("confirm")
+        ids, names = " ".join(form.all("node")).split(), form.all("confirm")
         rows = await by_ids(ids)
         try:
             action = known.get(form.get("action"))

@@ -19,7 +19,7 @@ from server.db import Row
 from server.door import Door
 from server.errors import Conflict, OpsError
 from server.services import Services
-from server.web import node_charts, session, targets
+from server.web import node_charts, node_log, session, targets
 from server.web.daemon import old, told
 from server.web.groups import selector_of
 from server.web.render import Pages
@@ -57,7 +57,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "unfinished": await services.commands.unfinished(node_id),
             "commands": commands.rows,
             "commands_total": commands.total,
-            "log": await services.nodes.log(node_id),
+            **await node_log.values_of(services, node_id, request.query_params, measured.span),
             "drops": await services.nodes.drops(node_id),
             "newest": [shown(one) for one in (await services.timelines.page(caller, node_id, now, limit=NEWEST_ENTRIES)).entries],
             "alerts": await services.alerts.of_node(node_id),

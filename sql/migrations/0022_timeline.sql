@@ -22,5 +22,3 @@ ALTER TABLE enrolment_tokens ADD COLUMN for_node VARCHAR(26) NOT NULL DEFAULT ''
 ALTER TABLE node_requests ADD COLUMN token_id VARCHAR(26) NOT NULL DEFAULT '';
 -- Counts what people changed of a node, so that nobody's change is overwritten unseen.
 ALTER TABLE nodes ADD COLUMN version INT NOT NULL DEFAULT 1;
-ALTER TABLE nodes ADD COLUMN edited_by VARCHAR(128) NOT NULL DEFAULT '';
-ALTER TABLE nodes ADD COLUMN edited_at BIGINT NOT NULL DEFAULT 0;

@@ -59,6 +59,8 @@ def _hosts(site: Site, made: Things) -> None:
     site.samples(node, 90, gap=(30, 50))
     site.samples(made.calm, 90)
     site.report(made.calm, "urgent", *told(), ("kinds", now(), kinds.told()))
+    ended = {"state": "failed", "version": "0.1.0", "reason": "its process is gone; restart 5 in 300 s"}
+    site.report(made.calm, "urgent", ("state", now(), ended))
     log = {"component": "agent", "level": "ERROR", "logger": "x", "message": "No Space Left on Device " + "x" * 200}
     drop = {"first": site.sequence[(node, "bulk")] + 2, "why": "the outbox was full"}
     site.report(node, "bulk", ("log", now(), log), ("dropped", now(), drop))

@@ -18,7 +18,6 @@ HOT = (
     "reports.lanes",
     "reports.agent",
     "reports.daemon",
-    "reports.logs_of_node",
     "output.after",
     "output.known_chunk",
     "metrics.series",
@@ -86,6 +85,7 @@ HOT = (
     "delivery_turns.later",
     "delivery_turns.firing",
     "receivers.waiting_by_receiver",
+    "windows.member",
     "marks.alerts",
     "marks.open_alerts",
     "marks.updates",
@@ -95,6 +95,7 @@ HOT = (
     "logs.boundary",
     "logs.boundary_of_node",
     "attention.in_state",
+    "attention.alerts",
     "attention.offline",
     "attention.agents_failed",
     "attention.agents_restarting",
@@ -116,6 +117,7 @@ HOT = (
     "timeline.updates",
     "timeline.events",
     "timeline.events_named",
+    "node_edits.last_edit",
 )
 """Statements as `<noun>.<name>`."""
 
