@@ -117,6 +117,7 @@ HOT = (
     "timeline.updates",
     "timeline.events",
     "timeline.events_named",
+    "node_edits.last_edit",
 )
 """Statements as `<noun>.<name>`."""
 
