@@ -31,6 +31,7 @@ VIEWERS = {
     ("GET", "/api/v1/nodes/export.json"),
     ("GET", "/api/v1/nodes/{id}"),
     ("GET", "/api/v1/nodes/{id}/metrics"),
+    ("GET", "/api/v1/nodes/{id}/metrics/{kind}"),
     ("GET", "/api/v1/nodes/{id}/agent"),
     ("GET", "/api/v1/nodes/{id}/log"),
     ("GET", "/api/v1/nodes/{id}/marks"),
