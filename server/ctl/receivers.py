@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from server.ctl import listing, show
+from server.ctl import listing, names, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Pair, connect, json_option
-from server.ctl.problems import Missing, Problem, Usage
+from server.ctl.problems import Problem, Usage
 
 KINDS = ("webhook", "alertmanager", "chat", "mail")
 SEVERITIES = ("info", "warning", "critical")
@@ -55,10 +55,14 @@ def show_(receiver: str, as_json: bool) -> None:
     if as_json:
         show.as_json(found)
         return
-    pairs = [(name, found[name]) for name in ("name", "kind", "health", "problem", "min_severity", "selector", "waiting", "id", "version")]
+    pairs = [
+        (name.replace("_", " "), found[name])
+        for name in ("name", "kind", "health", "problem", "min_severity", "selector", "waiting", "id", "version")
+    ]
     pairs += [("events", ", ".join(found["events"])), ("secrets", ", ".join(found["secrets"]))]
     pairs += [("last taken", show.moment(found["ok_at"]) if found["ok_at"] else "never")]
-    show.pairs(pairs + [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in found["settings"].items()])
+    pairs += [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in found["settings"].items()]
+    show.pairs([(name, value) for name, value in pairs if value != ""])
 
 
 def _options(command: Any) -> Any:
@@ -161,7 +165,8 @@ def deliveries(receiver: str, limit: int, again: str, as_json: bool, **wanted: A
         return
     rows = []
     for one in data["items"]:
-        what = f"{one['event_kind']}: {one['event']['node_name']} {one['event']['rule_name']}"
+        about = " ".join(part for part in (one["event"]["node_name"], one["event"]["rule_name"]) if part)
+        what = f"{one['event_kind']}: {about}"
         rows.append((show.moment(one["created_at"]), one["receiver_name"], what, one["state"], one["attempts"], one["reason"], one["id"]))
     show.table(("WHEN", "RECEIVER", "WHAT", "STATE", "ATTEMPTS", "REASON", "ID"), rows)
     listing.more(data)
@@ -207,9 +212,5 @@ def _secrets(source: str | None) -> dict[str, str]:
 
 
 def _receiver(client: Client, wanted: str) -> dict[str, Any]:
-    """By name or id. Raises Missing."""
-    for one in client.get("/api/v1/receivers")["items"]:
-        if wanted in (one["name"], one["id"]):
-            found: dict[str, Any] = one
-            return found
-    raise Missing(f"there is no receiver {wanted!r}; opsctl receivers list shows them")
+    """By name or id. Raises Missing, Problem."""
+    return names.one_of(client, "/api/v1/receivers", wanted, "receivers")

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from server.ctl import listing, show
+from server.ctl import listing, names, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
-from server.ctl.problems import Missing, Usage
+from server.ctl.problems import Usage
 
 SEVERITIES = ("info", "warning", "critical")
 
@@ -51,7 +51,7 @@ def show_(rule: str, as_json: bool) -> None:
         return
     wanted = ("name", "id", "kind", "metric", "subject", "selector", "severity", "comparison", "threshold", "clear")
     lines = [(name, data[name]) for name in wanted if data[name] != ""]
-    lines += [(name.replace("_", " "), f"{data[name]} s") for name in ("hold", "clear_after", "span")]
+    lines += [(name.replace("_", " "), f"{data[name]} s") for name in ("hold", "clear_after", "span") if data[name]]
     lines += [("enabled", "yes" if data["enabled"] else "no"), ("open", data["open"]), ("version", data["version"])]
     if data["problem"]:
         lines.append(("problem", data["problem"]))
@@ -148,12 +148,8 @@ def delete(rule: str) -> None:
 
 
 def one(client: Client, wanted: str) -> dict[str, Any]:
-    """A rule by its whole name or its id. Raises Missing."""
-    for item in client.get("/api/v1/alert-rules")["items"]:
-        if wanted in (item["id"], item["name"]):
-            found: dict[str, Any] = item
-            return found
-    raise Missing(f"there is no alert rule {wanted[:100]!r}; opsctl rules list shows them")
+    """A rule by its name or id. Raises Missing, Problem."""
+    return names.one_of(client, "/api/v1/alert-rules", wanted, "rules")
 
 
 def _patch(client: Client, found: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -166,17 +162,23 @@ def _preview(data: dict[str, Any], as_json: bool) -> None:
         show.as_json(data)
         return
     days = round((data["until"] - data["since"]) / 86_400_000)
+    span = f"{days} days" if days > 1 else "day"
     if data["known"]:
-        show.say(f"would have fired {data['fired']} times in the last {days} days, on {data['on']} of {data['meant']} nodes")
+        times = "once" if data["fired"] == 1 else f"{data['fired']} times"
+        print(f"would have fired {times} in the last {span}, on {data['on']} of {_nodes(data['meant'])}")
     else:
-        show.say(f"{data['meant']} nodes; how often it would have fired cannot be told")
+        print(f"{_nodes(data['meant'])}; how often it would have fired cannot be told")
     if data["bad_now"] is not None:
-        show.say(f"beyond the threshold now: {data['bad_now']} nodes")
+        print(f"beyond the threshold now: {_nodes(data['bad_now'])}")
     for text in data["notes"]:
         show.say(f"note: {text}")
     if data["nodes"]:
         rows = [(item["name"], item["times"], show.moment(item["last_at"]), "yes" if item["open"] else "") for item in data["nodes"]]
         show.table(("NODE", "TIMES", "LAST", "STILL"), rows)
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'s' if count != 1 else ''}"
 
 
 def _on(item: dict[str, Any]) -> str:
@@ -186,4 +188,4 @@ def _on(item: dict[str, Any]) -> str:
 def _says(item: dict[str, Any]) -> str:
     what = item["metric"] or item["kind"]
     where = f" of {item['subject']}" if item["subject"] else ""
-    return f"{what}{where} {item['comparison']} {item['threshold']}"
+    return f"{what}{where} {item['comparison']} {item['threshold']}" if item["threshold"] else f"{what}{where}"

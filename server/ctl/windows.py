@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from server.ctl import listing, show
+from server.ctl import listing, names, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
-from server.ctl.problems import Missing, Usage
+from server.ctl.problems import Usage
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MS = 86_400_000
@@ -154,12 +154,8 @@ def delete(window: str) -> None:
 
 
 def _one(client: Client, wanted: str) -> dict[str, Any]:
-    """By its id or its whole name. Raises Missing when none or several fit."""
-    fits = [one for one in client.get("/api/v1/windows")["items"] if wanted in (one["id"], one["name"])]
-    if len(fits) != 1:
-        raise Missing(f"{'several windows are' if fits else 'no window is'} called {wanted[:64]!r}; opsctl windows list shows their ids")
-    found: dict[str, Any] = fits[0]
-    return found
+    """By name or id. Raises Missing, Problem."""
+    return names.one_of(client, "/api/v1/windows", wanted, "windows")
 
 
 def _days(every: str, text: str) -> dict[str, Any]:

@@ -190,18 +190,26 @@ class Outcomes:
         """What windows begin or cease to silence; what was never told is told when its window is over; reminders."""
         flags: dict[int, list[str]] = {0: [], 1: []}
         untold, due = [], []
+        storms: dict[str, list[Row]] = {}
         for row in standing.values():
             silenced = int(row["node_id"] in plan.silenced)
             if silenced != row["silenced"]:
                 flags[silenced].append(row["id"])
-            if silenced or row["group_id"]:
+            if silenced:
                 continue
-            if not row["told_at"]:
+            if row["group_id"]:
+                if self._due(row, now):
+                    storms.setdefault(row["group_id"], []).append(row)
+            elif not row["told_at"]:
                 untold.append(row["id"])
                 written.event(event_of(row, events.OPENED, now), True, "its maintenance window is over")
-            elif self._remind_ms and row["state"] == "open" and not row["silent"] and row["reminded_at"] <= now - self._remind_ms:
+            elif self._due(row, now):
                 due.append(row["id"])
                 written.event(event_of(row, events.REMINDED, now), True)
+        for storm_id, rows in storms.items():
+            text = sentences.storm_left(rows[0]["rule_name"], len(rows))
+            written.event(event_of(rows[0], events.REMINDED, now, summary=text, group_id=storm_id, count=len(rows)), True)
+            due += [row["id"] for row in rows]
         for silenced, ids in flags.items():
             if ids:
                 await session.execute(self._q.set_silenced, {"ids": ids, "silenced": silenced})
@@ -209,6 +217,11 @@ class Outcomes:
             await session.execute(self._q.set_told, {"ids": untold, "now": now})
         if due:
             await session.execute(self._q.set_reminded, {"ids": due, "now": now})
+
+    def _due(self, row: Row, now: int) -> bool:
+        """Whether it is to be told of again: open for so long, and nobody has taken it on."""
+        late = row["reminded_at"] <= now - self._remind_ms
+        return bool(self._remind_ms and late and row["state"] == "open" and not row["silent"])
 
     async def _end_storms(
         self, session: Session, storms: dict[str, tuple[str, Storm]], standing: Mapping[str, Row], written: _Written, now: int

@@ -58,6 +58,9 @@ class _Kept:
     sections: dict[str, tuple[int, Any]] = field(default_factory=dict)
 
 
+_NONE = _Kept()
+
+
 @dataclass
 class Fleet:
     """All nodes but those that wait for approval, by id: `id`, `name`, `state`, `state_since`; and what is known of them now."""
@@ -131,7 +134,7 @@ class Readings:
         return {node_id: {"": Seen(now, abs(health.clock_ahead_ms) / 1000)} for node_id, health in healths.items()}
 
     def passed_over(self, rule: Mapping[str, Any], node_id: str) -> bool:
-        """Whether a rule has not come to that node yet, so that nothing can be said of it."""
+        """Whether a rule has not come to that node since this manager began, so that nothing can be said of it."""
         return rule["kind"] == rules.DISK_FULL and not self._trends.known(node_id)
 
     async def _shared(self, fleet: Fleet, key: tuple[object, ...], work: Any) -> Any:
@@ -142,44 +145,58 @@ class Readings:
 
     async def _take_in(self, online: Sequence[str], now: int, details: bool) -> None:
         """Samples that are newer than what is kept. The first time, and when details are wanted for the first time: all fresh ones."""
-        since = now - FRESH_MS
+        oldest = since = now - FRESH_MS
         if self._until and (self._details or not details):
             since = max(since, self._until - MARGIN_MS)
         elif details:
             for kept in self._kept.values():
                 kept.newest = (0, 0)
-        rows = await self._samples(self._q.newest, online, since, now)
+        rows = await self._samples(self._q.newest, online, since, now + AHEAD_MS)
+        if since > oldest:
+            # A host whose clock is behind, or that measures rarely, tells nothing that is as new as the others' samples.
+            behind = [node_id for node_id in online if self._kept.get(node_id, _NONE).newest[0] < since]
+            rows += await self._samples(self._q.newest, behind, oldest, since - 1)
         rows.sort(key=lambda row: (row["at"], row["seq"]))
         new = []
         for row in rows:
             kept = self._kept.setdefault(row["node_id"], _Kept())
             if (row["at"], row["seq"]) > kept.newest:
                 new.append(row)
-        if details and new:
-            found = await self._samples(self._q.newest_details, online, new[0]["at"], now)
-            for row in sorted(found, key=lambda row: (row["at"], row["seq"])):
-                kept = self._kept.setdefault(row["node_id"], _Kept())
-                if (row["at"], row["seq"]) > kept.newest:
-                    detail = decode(row["detail"])
-                    for section in SECTIONS:
-                        value = getattr(detail, section)
-                        if value is not None:
-                            kept.sections[section] = (row["at"], value)
-                    if detail.disks is not None:
-                        self._trends.note(row["node_id"], row["at"], [(disk.mount, disk.percent) for disk in detail.disks])
+        if details:
+            # Apart: one late sample must not have everybody's details of that time read.
+            await self._take_details([row for row in new if row["at"] < since])
+            await self._take_details([row for row in new if row["at"] >= since])
         for row in new:
             kept = self._kept[row["node_id"]]
-            kept.newest = (row["at"], row["seq"])
+            kept.newest = max(kept.newest, (row["at"], row["seq"]))
             for name in _HEADLINES:
                 if row[name] is not None:
                     kept.figures[name] = (row["at"], row[name])
         self._until, self._details = now, details
 
-    async def _samples(self, query: Query, online: Sequence[str], since: int, now: int) -> list[Row]:
+    async def _take_details(self, new: Sequence[Row]) -> None:
+        """The details of samples that are new, in order of time."""
+        if not new:
+            return
+        ids = list(dict.fromkeys(row["node_id"] for row in new))
+        for row in sorted(
+            await self._samples(self._q.newest_details, ids, new[0]["at"], new[-1]["at"]), key=lambda row: (row["at"], row["seq"])
+        ):
+            kept = self._kept[row["node_id"]]
+            if (row["at"], row["seq"]) <= kept.newest:
+                continue
+            detail = decode(row["detail"])
+            for section in SECTIONS:
+                value = getattr(detail, section)
+                if value is not None:
+                    kept.sections[section] = (row["at"], value)
+            if detail.disks is not None:
+                self._trends.note(row["node_id"], row["at"], [(disk.mount, disk.percent) for disk in detail.disks])
+
+    async def _samples(self, query: Query, node_ids: Sequence[str], since: int, until: int) -> list[Row]:
         rows: list[Row] = []
-        for first in range(0, len(online), PORTION):
-            wanted = {"ids": online[first : first + PORTION], "since": since, "until": now + AHEAD_MS}
-            rows += await self._db.rows(query, wanted)
+        for first in range(0, len(node_ids), PORTION):
+            rows += await self._db.rows(query, {"ids": list(node_ids[first : first + PORTION]), "since": since, "until": until})
         return rows
 
     async def _metric(self, fleet: Fleet, metric: str) -> Figures:
@@ -218,7 +235,7 @@ class Readings:
 
     async def _trend(self, fleet: Fleet) -> Figures:
         online = [node_id for node_id, node in fleet.nodes.items() if node["state"] == ONLINE]
-        return await self._trends.look(online, fleet.now)
+        return await self._trends.look(online, fleet.nodes.keys(), fleet.now)
 
     async def _updates(self, fleet: Fleet) -> Figures:
         """1 where the newest update of a component within a day failed, 0 elsewhere."""

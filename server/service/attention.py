@@ -72,6 +72,8 @@ class Attention:
         q = self._q
         return {
             "quarantined": (q.in_state, {"state": QUARANTINED}),
+            "alerts": (q.alerts, {}),
+            "receivers": (q.receivers, {"before": now - HOUR_MS}),
             "offline": (q.offline, {"never": 0}),
             "never_seen": (q.offline, {"never": 1}),
             "pending": (q.in_state, {"state": PENDING}),
@@ -93,7 +95,7 @@ class Attention:
         if not rows:
             return None
         listed = rows[:MOST]
-        subjects = [Subject(row["name"], row["since"], row["id"], row.get("command_id", ""), _said(kind, row, now)) for row in listed]
+        subjects = [_subject(kind, row, now) for row in listed]
         since = min(row["since"] for row in listed)
         return Finding(kind, _severity(kind, rows, now), len(listed), since, subjects, len(rows) > MOST)
 
@@ -118,8 +120,14 @@ class Attention:
         return found
 
 
+def _subject(kind: str, row: Row, now: int) -> Subject:
+    ids = {name: row.get(name, "") for name in ("command_id", "alert_id", "receiver_id")}
+    return Subject(row["name"], row["since"], row["id"], said=_said(kind, row, now), **ids)
+
+
 def _severity(kind: str, rows: list[Row], now: int) -> str:
     worse = {
+        "alerts": lambda: any(row["severity"] == CRITICAL for row in rows),
         "disk": lambda: any(row["figure"] >= BRIM for row in rows),
         "certificate": lambda: any(row["since"] < now + URGENT_MS for row in rows),
     }
@@ -134,7 +142,7 @@ def _said(kind: str, row: Row, now: int) -> str:
             return f"{what}: past its deadline"
         waits = row["state"] == QUEUED and row["node_state"] == "online"
         return f"{what}: not fetched though the host is online" if waits else f"{what}: expires soon"
-    if kind == "agent_failed":
+    if kind in ("agent_failed", "alerts", "receivers"):
         return str(row["reason"])
     made = {
         "agent_restarts": lambda n: f"{n} restarts within the hour",

@@ -12,7 +12,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from server.auth import Caller
@@ -105,14 +105,16 @@ class DeliveryTurns:
             if not await self._lease(receiver_id, begun):
                 return
             to = await self._receivers.opened(receiver_id)
+            told: set[str] = set()
             while self._clock() - begun < TURN_MS and await self._lease(receiver_id, self._clock()):
                 message = await self._next(to, self._clock())
                 if message is None:
                     break
                 if not await self._deliver(to, message):
                     break
+                told |= {event.alert_id for _, event in message.told}
             if to.kind == ALERTMANAGER and await self._lease(receiver_id, self._clock()):
-                await self._repeat(to, self._clock())
+                await self._repeat(to, told, self._clock())
         except (NotFound, Broken) as problem:
             # It was deleted meanwhile, or damaged outside: its page says so, and a change is tried at once.
             log.error("receiver %s is sent nothing: %s", receiver_id, problem)
@@ -218,11 +220,13 @@ class DeliveryTurns:
         whole = min(FIRST_S * 2.0 ** min(attempts - 1, 20), MOST_S)
         return whole * (0.5 + 0.5 * self._chance())
 
-    async def _repeat(self, to: Open, now: int) -> None:
+    async def _repeat(self, to: Open, told: Collection[str], now: int) -> None:
+        """Say once more what fires still, but for the alerts of which this turn has `told` already."""
         health = await self._db.row(self._q.health, {"id": to.id})
         if health is None or health["repeat_at"] > now or health["pause_until"] > now:
             return
-        firing = await self._db.rows(self._q.firing, {"id": to.id, "limit": 5000})
+        rows = await self._db.rows(self._q.firing, {"id": to.id, "limit": 5000})
+        firing = [row for row in rows if row["alert_id"] not in told]
         outcome = await self._sending.repeat(to, [event_of(row["event"]) for row in firing], now) if firing else Outcome(True)
 
         async def work(session: Session) -> None:

@@ -30,6 +30,13 @@ KINDS = {
         "two machines claim to be this node; it takes no commands",
         "open it, compare the two machines, and decide which one stays",
     ),
+    "alerts": Kind(
+        WARNING,
+        "{count} open alert that nobody has taken on",
+        "{count} open alerts that nobody has taken on",
+        "a rule that somebody made says that this is wrong",
+        "open it, see what it says, and acknowledge it so that others know that somebody is at work",
+    ),
     "offline": Kind(
         CRITICAL,
         "{count} node is offline",
@@ -50,6 +57,13 @@ KINDS = {
         "{count} background loops of the manager fail",
         "its work is left undone until it succeeds again",
         "read the manager's log: each failure is there with its cause",
+    ),
+    "receivers": Kind(
+        WARNING,
+        "{count} receiver takes nothing",
+        "{count} receivers take nothing",
+        "whoever is behind it hears of no alert; for a day it is tried again",
+        "read its problem, mend it, and send a test",
     ),
     "never_seen": Kind(
         WARNING,
@@ -147,13 +161,15 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """One of what a finding is about. `node_id` and `command_id` are empty where it is neither. `said`: a sentence, or empty."""
+    """One of what a finding is about; the ids of what it is not are empty. `said`: a sentence, or empty."""
 
     name: str
     since: int
     node_id: str = ""
     command_id: str = ""
     said: str = ""
+    alert_id: str = ""
+    receiver_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ this manager began is read once a node. Each look works out another part of the 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import nan
 
@@ -67,9 +67,10 @@ class MountTrends:
     def note(self, node_id: str, at: int, mounts: Iterable[tuple[str, float]]) -> None:
         """A sample of a node, the samples of each in order of time."""
         node, begin = self._nodes.get(node_id), at - at % STEP_MS
-        if node is None or not node.times or begin <= node.times[-1]:
+        if node is None or (node.times and begin <= node.times[-1]):
             return
-        if begin - node.times[-1] > _LOST_MS:
+        if not node.times or begin - node.times[-1] > _LOST_MS:
+            # With its next turn it is read anew: what it told late is in the database too.
             del self._nodes[node_id]
             return
         node.add(begin, mounts)
@@ -78,9 +79,9 @@ class MountTrends:
         """Whether its turn has come since this manager began."""
         return node_id in self._hours
 
-    async def look(self, online: Sequence[str], now: int) -> dict[str, dict[str, Seen]]:
-        """Node → mount → hours until it is full, as far as that can be told now."""
-        for node_id in self._hours.keys() - set(online):
+    async def look(self, online: Sequence[str], there: Collection[str], now: int) -> dict[str, dict[str, Seen]]:
+        """Node → mount → hours until it is full, as far as that can be told now. `there`: all nodes, online or not."""
+        for node_id in self._hours.keys() - set(there):
             del self._hours[node_id]
             self._nodes.pop(node_id, None)
         size = max(-(-len(online) // TURNS), LEAST)
@@ -94,7 +95,8 @@ class MountTrends:
             if node.changed:
                 self._hours[node_id], node.changed = _trends(node), False
         oldest = now - FRESH_MS
-        fresh = {node_id: {mount: one for mount, one in of.items() if one.at >= oldest} for node_id, of in self._hours.items()}
+        told = {node_id: self._hours[node_id] for node_id in online if node_id in self._hours}
+        fresh = {node_id: {mount: one for mount, one in of.items() if one.at >= oldest} for node_id, of in told.items()}
         return {node_id: of for node_id, of in fresh.items() if of}
 
     async def _read(self, node_ids: Sequence[str], now: int) -> None:
@@ -103,10 +105,10 @@ class MountTrends:
         since = (now - SPAN_MS) // STEP_MS * STEP_MS
         found = await self._stored.series(METRIC, node_ids, since, now + STEP_MS, STEP_MS)
         for node_id in node_ids:
-            self._nodes[node_id] = _node(found.get(node_id, {}), since)
+            self._nodes[node_id] = _node(found.get(node_id, {}))
 
 
-def _node(series: Series, since: int) -> _Node:
+def _node(series: Series) -> _Node:
     node = _Node()
     by_time: dict[int, dict[str, float]] = {}
     for mount, points in series.items():
@@ -114,9 +116,6 @@ def _node(series: Series, since: int) -> _Node:
             by_time.setdefault(at, {})[mount] = percent
     for at in sorted(by_time):
         node.add(at, by_time[at].items())
-    if not by_time:
-        # So that what comes from now on is taken in.
-        node.times.append(since)
     return node
 
 

@@ -5,6 +5,17 @@ SELECT id, name, state_since AS since FROM nodes WHERE state = :state ORDER BY s
 SELECT id, name, state_since AS since, last_seen AS figure FROM nodes
 WHERE state = 'offline' AND CASE WHEN last_seen <= created_at THEN 1 ELSE 0 END = :never ORDER BY state_since, id LIMIT :limit;
 
+-- What nobody has taken on and no window silences; the gravest first.
+-- name: alerts
+SELECT a.id AS alert_id, a.node_id AS id, a.node_name AS name, a.opened_at AS since, a.severity, a.summary AS reason FROM alerts a
+WHERE a.state = 'open' AND a.silenced = 0 AND a.severity IN ('critical', 'warning')
+ORDER BY CASE a.severity WHEN 'critical' THEN 0 ELSE 1 END, a.opened_at, a.id LIMIT :limit;
+
+-- name: receivers
+SELECT '' AS id, r.id AS receiver_id, r.name, h.failing_since AS since, h.problem AS reason FROM receivers r
+JOIN receiver_health h ON h.receiver_id = r.id
+WHERE r.enabled = 1 AND h.failing_since > 0 AND h.failing_since <= :before ORDER BY h.failing_since, r.id LIMIT :limit;
+
 -- name: agents_failed
 SELECT n.id, n.name, a.updated_at AS since, a.reason FROM agents a JOIN nodes n ON n.id = a.node_id
 WHERE a.state = 'failed' AND n.state = 'online' ORDER BY a.updated_at, n.id LIMIT :limit;

@@ -91,6 +91,30 @@ async def test_it_comes_again_while_it_fires_before_alertmanager_would_forget_it
     assert await states(manager) == [("opened", "sent", 1)]
 
 
+async def test_it_is_not_repeated_directly_after_its_first_message_and_others_are_in_time(manager: Manager, hook: Receiver) -> None:
+    await make(manager, hook, kind="alertmanager")
+    for number in range(6):
+        # A new one each minute: what fires already is repeated all the same.
+        await tell(manager, event(manager, alert=f"01ALERT{number}"))
+        await go(manager)
+        assert len(hook.got) == number + 1 + sum(one["repeat"] for one in posts(hook)), number
+        await go(manager, 60)
+    repeated = [one for one in posts(hook) if one["repeat"]]
+    assert 2 <= len(repeated) <= 3
+    assert len(repeated[-1]["alerts"]) >= 4
+
+
+def posts(hook: Receiver) -> list[dict[str, Any]]:
+    """Which alerts were in each request, and whether all of them had been told of before."""
+    known: set[str] = set()
+    found = []
+    for request in hook.got:
+        alerts = {alert["generatorURL"] for alert in request.json}
+        found.append({"alerts": alerts, "repeat": alerts <= known})
+        known |= alerts
+    return found
+
+
 @pytest.mark.usefixtures("firing")
 async def test_when_it_is_over_its_end_is_told_under_the_labels_it_had(manager: Manager, hook: Receiver) -> None:
     first = one_of(hook.got[0])

@@ -6,8 +6,11 @@ from host.wire.messages import EnrollRequest, Facts
 from server.auth import Caller
 from server.service.attention import BACKLOG_MS, MINUTE_MS, UNFETCHED_MS
 from server.service.findings import CRITICAL, KINDS, WARNING, Finding
+from server.service.receivers import Change
 from server.service.rollups import FINE, HOUR_MS
 from tests.conftest import DAY, Manager, make_csr
+from tests.server.service.alerting import Site
+from tests.server.service.alerting import cpu as busy
 from tests.server.service.test_metrics import cpu
 
 
@@ -173,3 +176,38 @@ async def test_minutes_of_the_fleet_hold_median_and_highest_and_old_ones_stay_re
 def test_every_kind_has_words_for_what_why_and_next() -> None:
     for name, kind in KINDS.items():
         assert all((kind.one, kind.many, kind.why, kind.next)), name
+
+
+async def test_open_alerts_need_somebody_until_one_takes_them_on_the_critical_first(manager: Manager) -> None:
+    site = Site(manager)
+    first, second, third = [await site.node(f"web-{n}") for n in range(3)]
+    await site.rule("Busy", threshold="80%")
+    await site.sample(first, **busy(85.0))
+    await site.tick()
+    assert (await found(manager))["alerts"].severity == WARNING
+    await site.rule("Very busy", threshold="90%", severity="critical")
+    await site.rule("By the way", threshold="1%", severity="info")
+    manager.time.now += MINUTE_MS
+    for node in (first, second, third):
+        await site.sample(node, **busy(95.0 if node is second else 50.0))
+    site.silenced = {third.id}
+    await site.tick()
+    seen = (await found(manager))["alerts"]
+    assert (seen.severity, seen.count) == (CRITICAL, 2)
+    assert [(one.name, one.said.partition(" is ")[0]) for one in seen.subjects] == [("web-1", "cpu_usage of web-1")] * 2
+    assert seen.subjects[0].alert_id == (await manager.services.alerts.page(severity="critical", limit=1, offset=0)).rows[0]["id"]
+    await manager.services.alerts.acknowledge(manager.admin, [one.alert_id for one in seen.subjects], "at it", manager.time())
+    assert "alerts" not in await found(manager)
+
+
+async def test_a_receiver_that_takes_nothing_for_an_hour_needs_somebody(manager: Manager) -> None:
+    settings = {"url": "https://hook.example.com/x"}
+    one, _ = await manager.services.receivers.make(manager.admin, "webhook", Change(name="hook", settings=settings), manager.time())
+    wrong = {"id": one, "problem": "connection refused", "now": manager.time()}
+    await manager.db.transaction(lambda session: session.execute(manager.db.q.delivery_turns.went_wrong, wrong))
+    assert "receivers" not in await found(manager), "it may be a restart"
+    manager.time.now += HOUR_MS
+    seen = (await found(manager))["receivers"]
+    assert [(who.name, who.receiver_id, who.said) for who in seen.subjects] == [("hook", one, "connection refused")]
+    await manager.db.transaction(lambda session: session.execute(manager.db.q.delivery_turns.went_well, wrong))
+    assert "receivers" not in await found(manager)
