@@ -65,8 +65,8 @@ def _blocked(url: str, stop: threading.Event, found: list[float]) -> None:
         while not stop.is_set():
             number += 1
             begun = time.perf_counter()
-            values = f"'N', {time.time_ns() // 1_000_000}, 2, {number}, 1, 1, 1, 1, 1, 1, '{{}}'"
-            raw.run(f"INSERT INTO node_metrics ({', '.join(COLUMNS)}) VALUES ({values})")
+            row = f"('N', {time.time_ns() // 1_000_000}, 2, {number}, 1, 1, 1, 1, 1, 1, '{{}}')"
+            raw.run(f"INSERT INTO node_metrics ({', '.join(COLUMNS)}) VALUES {row}")
             found.append(time.perf_counter() - begun)
             stop.wait(0.2)
 

@@ -68,14 +68,9 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl, tmp_path:
         "FILE": manager.run(manager.services.files.create(ROOT_CALLER, "docs", 6, manager.clock()))["id"],
     }
     for example in examples():
+        surroundings = os.environ | variables | {"no_proxy": "*"}
         done = subprocess.run(
-            ["bash", "-c", example],
-            cwd=tmp_path,
-            env=os.environ | variables | {"no_proxy": "*"},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
+            ["bash", "-c", example], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=30, check=False
         )
         assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
 
