@@ -188,7 +188,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             severity=wanted.severity,
             enabled=wanted.enabled,
         )
-        return good(now, cut(wanted, arranged(fit, wanted.sort)) | {"kinds": KINDS, "severities": SEVERITIES})
+        return good(now, cut(wanted, arranged(fit, wanted.sort, severity=SEVERITIES)) | {"kinds": KINDS, "severities": SEVERITIES})
 
     async def one(request: Request, caller: Caller) -> Response:
         now = services.clock()

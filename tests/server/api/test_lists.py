@@ -226,6 +226,8 @@ def test_the_gravest_alerts_come_first_when_that_is_asked_for(manager: Manager, 
     assert manager.run(manager.services.alert_watch.tick(manager.clock()))
     found = [one["severity"] for one in admin.data("GET", "/api/v1/alerts", params={"sort": "-severity,node_name"})["items"]]
     assert found == ["critical", *["warning"] * COUNT, "info"]
+    rules = [one["severity"] for one in admin.data("GET", "/api/v1/alert-rules", params={"sort": "-severity"})["items"]]
+    assert rules == ["critical", *["warning"] * COUNT, "info"]
 
 
 def test_a_change_says_which_version_it_was_made_of(admin: Api, document: dict[str, Any]) -> None:
