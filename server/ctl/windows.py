@@ -109,7 +109,8 @@ def make(
     for one in seen["next"]:
         show.say(f"opens {_local(one['start'], one['zone'])} to {_local(one['end'], one['zone'])} {one['zone']}")
     show.say(
-        f"{seen['nodes']} nodes{': ' if seen['names'] else ''}{', '.join(seen['names'])}{' …' if seen['nodes'] > len(seen['names']) else ''}"
+        named = f": {', '.join(seen['names'])}" if seen["names"] else ""
+        show.say(f"{seen['nodes']} nodes{named}{' …' if seen['nodes'] > len(seen['names']) else ''}")
     )
     _warn(seen)
     if only_try:
