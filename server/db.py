@@ -1,4 +1,4 @@
-"""The database: the only module that imports `databases` and its drivers.
+"""The database. Only this module and those beside it (db_session.py, db_problems.py, db_address.py) know the drivers.
 
 Two engines, one face. `transaction()` is all-or-nothing and repeated as a whole where the database asks for
 that (deadlock, lost connection before commit); `read` is for statements outside a transaction.
@@ -15,25 +15,26 @@ import asyncio
 import logging
 import sqlite3
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import aiomysql
 import pymysql
-from databases import Database, DatabaseURL
+from databases import Database
 from databases.core import Connection
 
-from server.errors import BadInput, ConfigError, Conflict, Unavailable
-from server.inserts import insert
+from server.db_address import describe, parse_url
+from server.db_problems import DENIED, NO_DATABASE, RETRY, mend, reason
+from server.db_session import Params, Row, Session
+from server.errors import ConfigError, Conflict, Unavailable
 from server.paths import resource
 from server.queries import Queries, Query
 
 T = TypeVar("T")
 R = TypeVar("R", contravariant=True)
-Row = dict[str, Any]
-Params = Mapping[str, Any]
+__all__ = ["PRAGMAS", "Along", "Db", "Params", "Row", "Session", "describe", "parse_url", "reason"]
 log = logging.getLogger("server.db")
 
 ACQUIRE_S = 10.0
@@ -41,11 +42,6 @@ RETRIES = 5
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000")
 """SQLite: what is committed is on the disk (FULL)."""
 
-_MYSQL_RETRY = frozenset({1205, 1213, 2006, 2013, 2014})
-_MYSQL_NO_DATABASE = 1049
-_MYSQL_DENIED = (1044, 1045, 1142, 1143, 1227, 1370, 1698)
-"""No such account, a wrong password, or no right to do it."""
-_MYSQL_LOCK_WAIT = 1205
 _MYSQL_SESSION = (
     "SET time_zone = '+00:00'",
     "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -55,131 +51,6 @@ _SNAPSHOT = {
     "sqlite": ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1"),
     "mysql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"),
 }
-
-
-class Session:
-    """Statements on one connection. SQLite's run in a thread of their own: each is one trip there, not one for its
-    cursor, one for its rows and one for its end, which makes up most of a small transaction's time."""
-
-    def __init__(self, raw: Any, dialect: str) -> None:
-        self._raw, self._dialect = raw, dialect
-
-    async def execute(self, query: Query, params: Params = {}) -> int:
-        """Run it; how many rows it changed (0 after a lost compare-and-set)."""
-        text, values = query.bind(params)
-        with _storable():
-            if self._dialect == "sqlite":
-                cursor = await self._raw.execute(text, values)
-                return int(cursor.rowcount)
-            async with self._cursor() as cursor:
-                await cursor.execute(text, values)
-                return int(cursor.rowcount)
-
-    async def execute_many(self, query: Query, params: Sequence[Params]) -> None:
-        """The same statement for many rows in one go."""
-        if not params:
-            return
-        text, _ = query.bind(params[0])
-        with _storable():
-            if self._dialect == "sqlite":
-                await self._raw.executemany(text, params)
-                return
-            async with self._cursor() as cursor:
-                await cursor.executemany(text, params)
-
-    async def insert_rows(self, query: Query, rows: Sequence[Params]) -> None:
-        """An INSERT of one row, done for all of them in as few statements as can be. Raises BadInput when a value of any of
-        them does not fit: some may then be there, so the caller's transaction has to end, or see `insert_each`."""
-        if not rows:
-            return
-        many = insert(query.name, query.text)
-        with _storable():
-            if self._dialect == "sqlite":
-                for text, values in many.sqlite(rows):
-                    await self._raw.execute(text, values)
-                return
-            for text in many.mysql(rows):
-                await self.raw_statement(text)
-
-    async def rows(self, query: Query, params: Params = {}) -> list[Row]:
-        text, values = query.bind(params)
-        with _storable():
-            if self._dialect == "sqlite":
-                return [dict(row) for row in await self._raw.execute_fetchall(text, values)]
-            async with self._cursor() as cursor:
-                await cursor.execute(text, values)
-                names = [column[0] for column in cursor.description]
-                return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-
-    async def row(self, query: Query, params: Params = {}) -> Row | None:
-        found = await self.rows(query, params)
-        return found[0] if found else None
-
-    def discard(self) -> None:
-        """Close a MySQL connection whose state nobody knows, so that the pool does not hand it out again."""
-        if self._dialect == "mysql":
-            self._raw.close()
-
-    async def raw_statement(self, text: str) -> None:
-        """A statement of a migration or of this module; no parameters."""
-        if self._dialect == "sqlite":
-            await self._raw.execute(text)
-            return
-        async with self._cursor() as cursor:
-            await cursor.execute(text)
-
-    async def reshape(self, text: str, patience_s: int) -> bool:
-        """A statement of MySQL that changes a table's shape; it commits what was done before. False, and nothing done, when
-        others did not let go of the table within `patience_s`."""
-        await self.raw_statement(f"SET SESSION lock_wait_timeout = {patience_s}")
-        try:
-            await self.raw_statement(text)
-        except pymysql.err.OperationalError as problem:
-            if problem.args[0] != _MYSQL_LOCK_WAIT:
-                raise
-            return False
-        finally:
-            await self.raw_statement("SET SESSION lock_wait_timeout = DEFAULT")
-        return True
-
-    async def raw_rows(self, text: str) -> list[Row]:
-        """What a statement of server/upkeep gives, such as one about the schema; no parameters. Names are in small letters."""
-        if self._dialect == "sqlite":
-            return [{name.lower(): row[name] for name in row.keys()} for row in await self._raw.execute_fetchall(text)]  # noqa: SIM118
-        async with self._cursor() as cursor:
-            await cursor.execute(text)
-            names = [column[0].lower() for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-
-    async def stream(self, text: str, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:
-        """A table's rows, `size` at a time: more of them are never held here; no parameters."""
-        if self._dialect == "sqlite":
-            cursor = await self._raw.execute(text)
-        else:
-            cursor = await self._raw.cursor(aiomysql.SSCursor)
-            await cursor.execute(text)
-        try:
-            while rows := await cursor.fetchmany(size):
-                yield [tuple(row) for row in rows]
-        finally:
-            await cursor.close()
-
-    @asynccontextmanager
-    async def _cursor(self) -> AsyncIterator[Any]:
-        cursor = await self._raw.cursor()
-        try:
-            yield cursor
-        finally:
-            await cursor.close()
-
-
-@contextmanager
-def _storable() -> Iterator[None]:
-    """A value that does not fit: the statement did nothing, and the transaction stands."""
-    try:
-        yield
-    except (OverflowError, pymysql.err.DataError, sqlite3.DataError) as problem:
-        raise BadInput(f"a value is too large or too long to be stored ({reason(problem)})") from problem
 
 
 class Along(Protocol[R]):
@@ -214,7 +85,7 @@ class Db:
                 await self._connect_mysql()
         except (OSError, sqlite3.Error, pymysql.err.MySQLError, asyncio.TimeoutError) as problem:
             await self.__aexit__()
-            raise ConfigError(f"database {describe(self.url)}: {reason(problem)}; {_mend(problem)}") from problem
+            raise ConfigError(f"database {describe(self.url)}: {reason(problem)}; {mend(problem)}") from problem
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -258,7 +129,7 @@ class Db:
         try:
             connection = await aiomysql.connect(**place, **account, db=self.url.database)
         except pymysql.err.OperationalError as problem:
-            if problem.args[0] != _MYSQL_NO_DATABASE or not self._make:
+            if problem.args[0] != NO_DATABASE or not self._make:
                 raise
             connection = await aiomysql.connect(**place, **account)
             async with connection.cursor() as cursor:
@@ -377,9 +248,9 @@ class Db:
             try:
                 return await work()
             except pymysql.err.OperationalError as problem:
-                if problem.args[0] not in _MYSQL_RETRY or attempt == RETRIES - 1:
+                if problem.args[0] not in RETRY or attempt == RETRIES - 1:
                     log.error("%s: %s", name, reason(problem))
-                    if problem.args[0] in _MYSQL_DENIED:
+                    if problem.args[0] in DENIED:
                         why = f"the manager's account may not do this in the database: {reason(problem)}"
                         raise Unavailable(
                             f"{why}; nothing was changed; give it the rights (docs/database.md)", retry_after=60.0
@@ -395,38 +266,3 @@ class Db:
                 log.error("%s: %s", name, reason(problem))
                 raise Unavailable("the database cannot be written or read now; nothing was changed", retry_after=1.0) from problem
         raise AssertionError("unreachable")
-
-
-def parse_url(text: str) -> DatabaseURL:
-    """`sqlite:///path` or `mysql://user:password@host:port/name`. Raises ConfigError."""
-    url = DatabaseURL(text)
-    try:
-        _ = url.port
-    except ValueError as problem:
-        raise ConfigError(f"database_url {describe(url)!r}: {problem}; the port is a number") from problem
-    if url.scheme not in ("sqlite", "mysql") or not url.database:
-        raise ConfigError(f"database_url {describe(url)!r} is neither sqlite:///PATH nor mysql://USER:PASSWORD@HOST:PORT/NAME")
-    return url
-
-
-def describe(url: DatabaseURL) -> str:
-    """The address without its password."""
-    return str(url.replace(password="***")) if url.password else str(url)
-
-
-def _mend(problem: BaseException) -> str:
-    code = problem.args[0] if isinstance(problem, pymysql.err.MySQLError) and problem.args else 0
-    if code in _MYSQL_DENIED:
-        return "check the account, its password and its rights (docs/database.md)"
-    if code == _MYSQL_NO_DATABASE:
-        return "check its name in database_url, or make it: ops-manager db migrate"
-    return (
-        "check database_url and that the server runs" if isinstance(problem, pymysql.err.MySQLError) else "check database_url and data_dir"
-    )
-
-
-def reason(problem: BaseException) -> str:
-    """A driver's error as one line."""
-    if isinstance(problem, pymysql.err.MySQLError) and len(problem.args) > 1:
-        return f"{problem.args[1]} ({problem.args[0]})"
-    return " ".join(str(problem).split()) or type(problem).__name__

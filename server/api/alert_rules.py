@@ -14,6 +14,7 @@ from starlette.routing import Route
 from server.alerting.rules import KINDS, SEVERITIES
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
+from server.api.groups import Results, results
 from server.api.once import created
 from server.api.parameters import Query, Short, arranged, one_of, sifted, sorts
 from server.api.versions import version_of
@@ -82,6 +83,13 @@ class RuleChange(msgspec.Struct, forbid_unknown_fields=True):
         if "command" in given:
             given["command"] = msgspec.to_builtins(given["command"])
         return replace(draft, **given)
+
+
+class Switched(msgspec.Struct, forbid_unknown_fields=True):
+    """`rules` are ids; 1 to 500. Switched off, their alerts are resolved."""
+
+    rules: list[str]
+    enabled: bool
 
 
 class Rule(Answer):
@@ -180,7 +188,7 @@ def routes(door: Door, services: Services) -> list[Route]:
             severity=wanted.severity,
             enabled=wanted.enabled,
         )
-        return good(now, cut(wanted, arranged(fit, wanted.sort)) | {"kinds": KINDS, "severities": SEVERITIES})
+        return good(now, cut(wanted, arranged(fit, wanted.sort, severity=SEVERITIES)) | {"kinds": KINDS, "severities": SEVERITIES})
 
     async def one(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -208,6 +216,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         changed, warnings = await rules.change(caller, rule_id, version, draft, now)
         return good(now, {"version": changed, "warnings": warnings})
 
+    async def switch(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Switched)
+        return good(now, results(await rules.switch_each(caller, wanted.rules, wanted.enabled, now)))
+
     async def delete(request: Request, caller: Caller) -> Response:
         now = services.clock()
         await rules.delete(caller, request.path_params["id"], version_of(request), now)
@@ -231,6 +243,9 @@ def routes(door: Door, services: Services) -> list[Route]:
             ALERT_READ,
             ("POST",),
             Call("What a rule would have done", body=NewRule, query=DaysBack, answer=AlertPreview),
+        ),
+        door.route(
+            "/api/v1/alert-rules/switch", switch, ALERT_EDIT, ("POST",), Call("Switch rules on or off", body=Switched, answer=Results)
         ),
         door.route("/api/v1/alert-rules/{id}", one, ALERT_READ, call=Call("One rule with its command", answer=OneRule, etag=True)),
         door.route(

@@ -70,11 +70,16 @@ def sorts(*names: str) -> Meta:
     return Meta(pattern=f"^{one}(,{one})*$", description=text, extra={"sorts": names})
 
 
-def arranged(items: Sequence[Row], sort: str) -> list[Row]:
-    """A list that is answered whole, in this order: equal ones stay as they were, and what has no value comes first."""
+def arranged(items: Sequence[Row], sort: str, **ranks: Sequence[str]) -> list[Row]:
+    """A list that is at hand whole, in this order: equal ones stay as they were, and what has no value comes first. `ranks`: a field
+    whose words have an order of their own, the least first."""
+
+    def place(row: Row, name: str) -> Any:
+        return ranks[name].index(row[name]) if name in ranks else row[name]
+
     found = list(items)
     for name, down in reversed(order_of(sort)):
-        found.sort(key=lambda row: (row[name] is not None, row[name]), reverse=down)
+        found.sort(key=lambda row: (row[name] is not None, place(row, name)), reverse=down)
     return found
 
 

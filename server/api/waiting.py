@@ -65,6 +65,12 @@ class Which(msgspec.Struct, forbid_unknown_fields=True):
     select: str | None = None
 
 
+class Hosts(msgspec.Struct, forbid_unknown_fields=True):
+    """`hosts` are node_ids of those that wait; 1 to 500."""
+
+    hosts: list[str]
+
+
 class Approval(msgspec.Struct, forbid_unknown_fields=True):
     """`same_as`: the id of the node that this machine was before; empty for a new node."""
 
@@ -87,6 +93,15 @@ def routes(door: Door, services: Services) -> list[Route]:
         await services.approvals.reject(caller, request.path_params["id"], now)
         return good(now, None)
 
+    async def approve_each(request: Request, caller: Caller) -> Response:
+        """Each as a new node. One that looks like a node known here is not taken in so."""
+        now, wanted = services.clock(), await body(request, Hosts)
+        return good(now, results(await services.approvals.decide(caller, wanted.hosts, True, now)))
+
+    async def reject_each(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Hosts)
+        return good(now, results(await services.approvals.decide(caller, wanted.hosts, False, now)))
+
     async def retire_all(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, Members)
         ids = await meant(services, wanted.nodes, wanted.select)
@@ -108,6 +123,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
+        door.route(
+            "/api/v1/waiting/approve", approve_each, NODE_APPROVE, ("POST",), Call("Take hosts in as new nodes", body=Hosts, answer=Results)
+        ),
+        door.route("/api/v1/waiting/reject", reject_each, NODE_APPROVE, ("POST",), Call("Refuse hosts", body=Hosts, answer=Results)),
         door.route("/api/v1/nodes/retire", retire_all, NODE_RETIRE, ("POST",), Call("Retire nodes", body=Members, answer=Results)),
         door.route(
             "/api/v1/nodes/restore", restore_all, NODE_RETIRE, ("POST",), Call("Take retired nodes back", body=Which, answer=Results)

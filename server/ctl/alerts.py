@@ -8,7 +8,8 @@ import click
 
 from server.ctl import listing, names, rules, show
 from server.ctl.options import connect, json_option
-from server.ctl.problems import Partly, Usage
+from server.ctl.outcome import told
+from server.ctl.problems import Usage
 
 MOST = 500
 
@@ -101,15 +102,7 @@ def ack(alert: tuple[str, ...], comment: str, selector: str | None, as_json: boo
             show.say("no open alert is of those nodes")
             return
     data = client.post("/api/v1/alerts/acknowledge", {"alerts": ids, "comment": comment})
-    if as_json:
-        show.as_json(data)
-    for one in data["results"]:
-        if not one["ok"]:
-            show.say(f"{one['id']}: {one['message']}")
-    if not as_json:
-        show.say(f"{data['changed']} acknowledged")
-    if data["failed"]:
-        raise Partly(f"{data['failed']} of {len(data['results'])} were not acknowledged")
+    told(data, "acknowledged", as_json)
 
 
 def _state(one: dict[str, object]) -> str:

@@ -36,3 +36,16 @@ def word(item: dict[str, Any]) -> str:
     if item["exit_signal"] is not None:
         return f"{text}, ended by signal {item['exit_signal']}"
     return f"{text}: {item['reason']}"
+
+
+def told(data: dict[str, Any], done: str, as_json: bool) -> None:
+    """What became of each of many, as the API's bulk calls answer it. Raises Partly when one could not be changed."""
+    if as_json:
+        show.as_json(data)
+    for one in data["results"]:
+        if not one["ok"]:
+            show.say(f"{one['name'] or one['id']}: {one['message']}")
+    if not as_json:
+        show.say(f"{data['changed']} {done}")
+    if data["failed"]:
+        raise Partly(f"{data['failed']} of {len(data['results'])} were not {done}")

@@ -9,6 +9,7 @@ import click
 from server.ctl import listing, names, show
 from server.ctl.client import Client, if_match
 from server.ctl.options import Duration, connect, json_option
+from server.ctl.outcome import told
 from server.ctl.problems import Usage
 
 SEVERITIES = ("info", "warning", "critical")
@@ -130,12 +131,14 @@ def preview(rule: str, days: int, as_json: bool) -> None:
 
 
 @rules.command()
-@click.argument("rule")
+@click.argument("rule", nargs=-1, required=True)
 @click.argument("state", type=click.Choice(["on", "off"]))
-def switch(rule: str, state: str) -> None:
-    """Switch RULE on or off; off, its alerts are resolved."""
+@json_option
+def switch(rule: tuple[str, ...], state: str, as_json: bool) -> None:
+    """Switch each RULE on or off; off, its alerts are resolved."""
     client = connect()
-    _patch(client, one(client, rule), {"enabled": state == "on"})
+    found = [one(client, name)["id"] for name in rule]
+    told(client.post("/api/v1/alert-rules/switch", {"rules": found, "enabled": state == "on"}), f"switched {state}", as_json)
 
 
 @rules.command()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
 from server.ctl import listing, names, show
 from server.ctl.client import Client
 from server.ctl.options import connect, json_option
-from server.ctl.problems import Missing
+from server.ctl.outcome import told
+from server.ctl.problems import Missing, Usage
 
 
 @click.command()
@@ -42,23 +43,34 @@ def waiting(q: str, known: bool | None, sort: str | None, as_json: bool) -> None
 
 
 @click.command()
-@click.argument("host")
-@click.option("--same-as", default="", metavar="NODE", help="It is the machine that was this node; go on with its history.")
+@click.argument("host", nargs=-1, required=True)
+@click.option("--same-as", default="", metavar="NODE", help="Of one HOST: it is the machine that was this node; go on with its history.")
 @json_option
-def approve(host: str, same_as: str, as_json: bool) -> None:
-    """Take HOST in, by its id, name or key."""
+def approve(host: tuple[str, ...], same_as: str, as_json: bool) -> None:
+    """Take each HOST in, by its id, name or key."""
     client = connect()
-    known = names.node(client, same_as)["id"] if same_as else ""
-    data = client.post(f"/api/v1/waiting/{_one(client, host)['node_id']}/approve", {"same_as": known})
-    show.as_json(data) if as_json else print(data["node_id"])
+    found = _these(client, host)
+    if len(found) == 1:
+        known = names.node(client, same_as)["id"] if same_as else ""
+        data = client.post(f"/api/v1/waiting/{found[0]}/approve", {"same_as": known})
+        show.as_json(data) if as_json else print(data["node_id"])
+        return
+    if same_as:
+        raise Usage("--same-as: name one HOST")
+    told(client.post("/api/v1/waiting/approve", {"hosts": found}), "taken in", as_json)
 
 
 @click.command()
-@click.argument("host")
-def reject(host: str) -> None:
-    """Refuse HOST for good, by its id, name or key: its key is remembered."""
+@click.argument("host", nargs=-1, required=True)
+@json_option
+def reject(host: tuple[str, ...], as_json: bool) -> None:
+    """Refuse each HOST for good, by its id, name or key: its key is remembered."""
     client = connect()
-    client.post(f"/api/v1/waiting/{_one(client, host)['node_id']}/reject")
+    found = _these(client, host)
+    if len(found) == 1:
+        client.post(f"/api/v1/waiting/{found[0]}/reject")
+        return
+    told(client.post("/api/v1/waiting/reject", {"hosts": found}), "refused", as_json)
 
 
 @click.command()
@@ -77,11 +89,13 @@ def delete_node(node: str, confirm: str) -> None:
     connect().call("DELETE", f"/api/v1/nodes/{node}/data", params={"confirm": confirm})
 
 
-def _one(client: Client, wanted: str) -> dict[str, Any]:
-    """Raises Missing when none or several fit: a stranger must not be let in by a guess."""
+def _these(client: Client, wanted: Sequence[str]) -> list[str]:
+    """Raises Missing when none or several fit one of them: a stranger must not be let in by a guess, nor some of those that were named."""
     items = client.get("/api/v1/waiting")["items"]
-    fits = [one for one in items if wanted in (one["node_id"], one["name"], one["public_key"])]
-    if len(fits) != 1:
-        raise Missing(f"no host {wanted[:64]!r} waits; opsctl waiting lists them")
-    found: dict[str, Any] = fits[0]
-    return found
+    found = []
+    for name in wanted:
+        fits = [one["node_id"] for one in items if name in (one["node_id"], one["name"], one["public_key"])]
+        if len(fits) != 1:
+            raise Missing(f"no host {name[:64]!r} waits; opsctl waiting lists them")
+        found += fits
+    return list(dict.fromkeys(found))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from server.service.audit import Audit
 from server.service.contents import readable
 from server.service.groups import check_version
 from server.service.kinds import BUILTIN, Kinds
+from server.service.outcomes import Outcome, each
 from server.service.selections import MOST, Selections
 
 MOST_RULES = 500
@@ -73,6 +75,18 @@ class AlertRules:
     async def switch(self, caller: Caller, rule_id: str, version: int, enabled: bool, now: int) -> int:
         """On or off; the new version. Switched off, its alerts are resolved. Raises as `change`."""
         return (await self.change(caller, rule_id, version, replace(await self.draft(rule_id, now), enabled=enabled), now))[0]
+
+    async def switch_each(self, caller: Caller, rule_ids: Sequence[str], enabled: bool, now: int) -> list[Outcome]:
+        """Each of them on or off; what became of it. Raises BadInput."""
+        known = {row["id"]: row for row in await self._db.rows(self._q.all)}
+
+        async def one(rule_id: str) -> None:
+            row = known.get(rule_id) or await self._stored(rule_id)
+            if bool(row["enabled"]) == enabled:
+                raise Conflict(f"it is {'on' if enabled else 'off'} already")
+            await self.switch(caller, rule_id, row["version"], enabled, now)
+
+        return await each(rule_ids, "rules", {rule_id: row["name"] for rule_id, row in known.items()}, one)
 
     async def order(self, row: Row) -> Order | None:
         """What the rule starts, unlocked. Raises Broken when somebody else wrote it."""

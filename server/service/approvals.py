@@ -7,6 +7,8 @@ before, it goes on as that node with its history; rejected, its key is remembere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from host.wire.machine import marks_of
 from host.wire.messages import EnrollAnswer, EnrollRequest
 from host.wire.states import OFFLINE, PENDING
@@ -22,6 +24,7 @@ from server.service.enrolment_texts import check_protocol
 from server.service.facts import facts_of
 from server.service.machines import read_fingerprint
 from server.service.nodes import Nodes
+from server.service.outcomes import Outcome, each
 from server.service.quarantine import Quarantine
 from server.service.reimage import Reimage
 
@@ -114,6 +117,21 @@ class Approvals:
             await self._audit.record(session, caller, "node.reject", f"node {node_id}", detail, now, nodes=())
 
         await self._db.transaction(work)
+
+    async def decide(self, caller: Caller, node_ids: Sequence[str], take_in: bool, now: int) -> list[Outcome]:
+        """Approve each of them as a new node, or reject each; what became of it. One whose hardware is that of a node known here is not
+        approved so: who it is has to be said of it alone. Raises BadInput."""
+        known = {row["node_id"]: row for row in await self.waiting()}
+
+        async def one(node_id: str) -> None:
+            if not take_in:
+                await self.reject(caller, node_id, now)
+            elif known.get(node_id, {}).get("same_as"):
+                raise Conflict(f"it looks like the node {known[node_id]['same_name']}; say of it alone whether it is")
+            else:
+                await self.approve(caller, node_id, now)
+
+        return await each(node_ids, "hosts", {node_id: row["name"] for node_id, row in known.items()}, one)
 
     async def forget(self, now: int) -> int:
         """Drop those that have not asked for FORGET_MS; how many."""

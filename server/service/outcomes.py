@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from server.db import Db, Session
-from server.errors import BadInput
+from server.errors import BadInput, OpsError
 
 MOST_NODES = 5_000
+MOST_EACH = 500
+"""Of those that are changed one after another."""
+
 AUDIT_NODES = 200
 """How many of them an audit entry names."""
 
@@ -30,3 +33,19 @@ async def known_nodes(session: Session, db: Db, node_ids: Sequence[str]) -> list
         raise BadInput(f"nodes: name 1 to {MOST_NODES} nodes", field="nodes")
     found = {row["id"]: row["name"] for row in await session.rows(db.q.nodes.by_ids, {"ids": wanted})}
     return [Outcome(one, found[one]) if one in found else Outcome(one, "", False, f"there is no node {one[:40]!r}") for one in wanted]
+
+
+async def each(ids: Sequence[str], field: str, names: Mapping[str, str], work: Callable[[str], Awaitable[object]]) -> list[Outcome]:
+    """`work` for each of these, in a transaction of its own: what it refuses is that one's outcome. `field` is what named them,
+    `names`: id → name. Raises BadInput for none or more than MOST_EACH."""
+    wanted = list(dict.fromkeys(ids))
+    if not 1 <= len(wanted) <= MOST_EACH:
+        raise BadInput(f"{field}: name 1 to {MOST_EACH}", field=field)
+    done = []
+    for one in wanted:
+        try:
+            await work(one)
+            done.append(Outcome(one, names.get(one, "")))
+        except OpsError as problem:
+            done.append(Outcome(one, names.get(one, ""), False, problem.message))
+    return done

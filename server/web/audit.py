@@ -19,6 +19,7 @@ from server.web.formats import clock
 from server.web.render import Pages
 
 PAGE = 50
+NARROWED = ("actor", "action", "resource")
 LINKS = {
     "node": "/nodes/{}",
     "command": "/commands/{}",
@@ -36,7 +37,9 @@ LINKS = {
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         number = session.page_of(request)
-        page = await services.audit.page(PAGE, (number - 1) * PAGE)
+        kept = {name: request.query_params.get(name, "").strip()[:190] for name in NARROWED}
+        actor, action, resource = (kept[name] for name in NARROWED)
+        page = await services.audit.page(PAGE, (number - 1) * PAGE, actor=actor, action=action, resource=resource)
         checked = bool(request.query_params.get("check"))
         rows = [_shown(row) for row in page.rows]
         names = await services.nodes.names({row["target"] for row in rows if row["kind"] == "node"})
@@ -47,6 +50,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "total": page.total,
             "page": number,
             "page_size": PAGE,
+            "kept": kept,
             "checked": checked,
             "broken": await services.audit.first_broken() if checked else None,
         }

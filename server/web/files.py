@@ -11,7 +11,7 @@ from starlette.routing import Route
 from server.auth import FILE_READ, FILE_WRITE, Caller
 from server.door import Door
 from server.errors import BadInput
-from server.service.files import MAX_PUT
+from server.service.files import MAX_PUT, STATES
 from server.services import Services
 from server.streams import file_answer
 from server.web import session
@@ -25,12 +25,16 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def show(request: Request, caller: Caller) -> Response:
         number = session.page_of(request)
-        page = await files.page(PAGE, (number - 1) * PAGE)
+        q, state = request.query_params.get("q", "").strip()[:190], request.query_params.get("state", "")
+        page = await files.page(PAGE, (number - 1) * PAGE, q=q, state=state)
         values: dict[str, Any] = {
             "rows": page.rows,
             "total": page.total,
             "page": number,
             "page_size": PAGE,
+            "q": q,
+            "state": state,
+            "states": STATES,
             "occupied": await files.occupied(),
             "quota": files.quota,
             "most": files.max_bytes,

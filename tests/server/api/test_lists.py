@@ -226,6 +226,8 @@ def test_the_gravest_alerts_come_first_when_that_is_asked_for(manager: Manager, 
     assert manager.run(manager.services.alert_watch.tick(manager.clock()))
     found = [one["severity"] for one in admin.data("GET", "/api/v1/alerts", params={"sort": "-severity,node_name"})["items"]]
     assert found == ["critical", *["warning"] * COUNT, "info"]
+    rules = [one["severity"] for one in admin.data("GET", "/api/v1/alert-rules", params={"sort": "-severity"})["items"]]
+    assert rules == ["critical", *["warning"] * COUNT, "info"]
 
 
 def test_a_change_says_which_version_it_was_made_of(admin: Api, document: dict[str, Any]) -> None:
@@ -261,6 +263,11 @@ def test_what_makes_something_makes_it_once(document: dict[str, Any]) -> None:
     }
     same_again = {
         "/api/v1/alerts/acknowledge",
+        "/api/v1/alert-rules/switch",
+        "/api/v1/nodes/retire",
+        "/api/v1/nodes/restore",
+        "/api/v1/waiting/approve",
+        "/api/v1/waiting/reject",
         "/api/v1/alerts/{id}/acknowledge",
         "/api/v1/commands/{id}/cancel",
         "/api/v1/deliveries/{id}/again",
@@ -279,3 +286,18 @@ def test_what_makes_something_makes_it_once(document: dict[str, Any]) -> None:
         "/api/v1/windows/{id}/skip",
     }
     assert unkeyed == same_again | set(ONCE_ANYWAY)
+
+
+def test_many_rules_are_switched_and_many_hosts_let_in_each_with_its_result(admin: Api) -> None:
+    rules = [one["id"] for one in admin.data("GET", "/api/v1/alert-rules", params={"q": "rule "})["items"]]
+    off = admin.data("POST", "/api/v1/alert-rules/switch", json={"rules": [*rules, "none"], "enabled": False})
+    assert (off["changed"], off["failed"], off["results"][-1]["message"]) == (COUNT, 1, "there is no alert rule 'none'")
+    again = admin.data("POST", "/api/v1/alert-rules/switch", json={"rules": rules[:1], "enabled": False})
+    assert (again["changed"], again["results"][0]["message"]) == (0, "it is off already")
+    assert admin.refusal("POST", "/api/v1/alert-rules/switch", json={"rules": [], "enabled": True})[:3] == (400, 1001, "rules")
+    hosts = [one["node_id"] for one in admin.data("GET", "/api/v1/waiting")["items"]]
+    refused = admin.data("POST", "/api/v1/waiting/reject", json={"hosts": hosts[:2]})
+    assert (refused["changed"], refused["failed"]) == (2, 0)
+    taken = admin.data("POST", "/api/v1/waiting/approve", json={"hosts": hosts})
+    assert (taken["changed"], taken["failed"]) == (COUNT - 2, 2)
+    assert admin.data("GET", "/api/v1/waiting")["total"] == 0

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import click
 from starlette.routing import Route
@@ -28,7 +29,7 @@ def examples() -> list[str]:
     return [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", API, re.DOTALL | re.MULTILINE)]
 
 
-def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
+def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl, tmp_path: Path) -> None:
     host, old = manager.host("web-docs"), manager.host("old-docs")
     command = ada.here("run", "web-docs", "--no-wait", "--", "true").out.decode().split()[0]
     host.starts(command)
@@ -67,8 +68,9 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
         "FILE": manager.run(manager.services.files.create(ROOT_CALLER, "docs", 6, manager.clock()))["id"],
     }
     for example in examples():
+        surroundings = os.environ | variables | {"no_proxy": "*"}
         done = subprocess.run(
-            ["bash", "-c", example], env=os.environ | variables | {"no_proxy": "*"}, capture_output=True, text=True, timeout=30, check=False
+            ["bash", "-c", example], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=30, check=False
         )
         assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
 

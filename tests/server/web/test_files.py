@@ -68,3 +68,27 @@ async def test_numbers_that_are_none_are_refused_in_words(visit: Visitor) -> Non
     await visit.sign_in("admin")
     assert "a whole number of bytes" in (await visit.post("/files", {"name": "x", "size": "many"})).text
     assert (await visit.post("/files", {"name": "", "size": "1"})).status_code == 400
+
+
+async def test_the_list_is_narrowed_down_by_name_and_state(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    for name in ("one.conf", "two.tar"):
+        await manager.services.files.create(manager.admin, name, 3, manager.time())
+    text = (await visit.get("/files?q=CONF")).text
+    assert "one.conf" in text
+    assert "two.tar" not in text
+    text = (await visit.get("/files?state=ready")).text
+    assert "No file matches" in text
+    assert (await visit.get("/files?state=lost")).status_code == 400
+
+
+async def test_the_audit_log_is_narrowed_down_from_its_own_rows(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    await manager.services.files.create(manager.admin, "one.conf", 3, manager.time())
+    text = (await visit.get("/audit")).text
+    assert "/audit?action=file.create" in text
+    text = (await visit.get("/audit?action=file.create&actor=nobody-of-that-name")).text
+    assert "0 entries" in text
+    text = (await visit.get("/audit?action=file.create")).text
+    assert "1 entry" in text
+    assert "session.open" not in text
