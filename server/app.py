@@ -36,13 +36,13 @@ WEB_BODY_BYTES = 2 * 1024 * 1024
 ENROLL_BODY_BYTES = 256 * 1024
 
 
-def database(config: Config) -> Db:
-    """The database, not yet connected; its folder is made where it is a file. Raises ConfigError."""
+def database(config: Config, make: bool = True) -> Db:
+    """The database, not yet connected; its folder is made where it is a file. Raises ConfigError. `make`: also where there is none yet."""
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise ConfigError(f"data_dir: {config.data_dir}: {problem.strerror}; name a folder that can be written") from problem
-    return Db(config.url, pool_size=config.pool_open, pool_idle=config.pool_idle)
+    return Db(config.url, pool_size=config.pool_open, pool_idle=config.pool_idle, make=make)
 
 
 @asynccontextmanager

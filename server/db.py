@@ -43,6 +43,8 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_time
 
 _MYSQL_RETRY = frozenset({1205, 1213, 2006, 2013, 2014})
 _MYSQL_NO_DATABASE = 1049
+_MYSQL_DENIED = (1044, 1045, 1142, 1143, 1227, 1370, 1698)
+"""No such account, a wrong password, or no right to do it."""
 _MYSQL_LOCK_WAIT = 1205
 _MYSQL_SESSION = (
     "SET time_zone = '+00:00'",
@@ -189,13 +191,14 @@ class Along(Protocol[R]):
 
 
 class Db:
-    """Use as `async with Db(url) as db`. `q` are the queries in this engine's dialect."""
+    """Use as `async with Db(url) as db`. `q` are the queries in this engine's dialect. With `make`, a database that a MySQL server
+    lacks is made there, where the account may."""
 
-    def __init__(self, url: str, *, pool_size: int = 20, pool_idle: int = 2) -> None:
+    def __init__(self, url: str, *, pool_size: int = 20, pool_idle: int = 2, make: bool = True) -> None:
         self.url = parse_url(url)
         self.dialect = "sqlite" if self.url.scheme == "sqlite" else "mysql"
         self.q = Queries(resource("sql") / "queries", self.dialect)
-        self._pool = (pool_idle, pool_size)
+        self._pool, self._make = (pool_idle, pool_size), make
         self._held: list[tuple[Database, Connection]] = []
         self._write_lock = asyncio.Lock()
         self._read_lock = asyncio.Lock()
@@ -211,7 +214,7 @@ class Db:
                 await self._connect_mysql()
         except (OSError, sqlite3.Error, pymysql.err.MySQLError, asyncio.TimeoutError) as problem:
             await self.__aexit__()
-            raise ConfigError(f"database {describe(self.url)}: {reason(problem)}; check database_url and that the server runs") from problem
+            raise ConfigError(f"database {describe(self.url)}: {reason(problem)}; {_mend(problem)}") from problem
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -228,10 +231,16 @@ class Db:
         await database.connect()
         connection = database.connection()
         await connection.__aenter__()
-        connection.raw_connection.row_factory = sqlite3.Row
-        session = Session(connection.raw_connection, self.dialect)
-        for pragma in PRAGMAS:
-            await session.raw_statement(f"PRAGMA {pragma}")
+        try:
+            connection.raw_connection.row_factory = sqlite3.Row
+            session = Session(connection.raw_connection, self.dialect)
+            for pragma in PRAGMAS:
+                await session.raw_statement(f"PRAGMA {pragma}")
+        except BaseException:
+            # Its thread would keep the process from ever ending.
+            await connection.__aexit__(None, None, None)
+            await database.disconnect()
+            raise
         return database, connection
 
     async def _connect_mysql(self) -> None:
@@ -243,13 +252,13 @@ class Db:
         await self._mysql.connect()
 
     async def _create_missing(self) -> None:
-        """Make the database on a server that lacks it, where the account may."""
+        """Make the database on a server that lacks it."""
         place = {"host": self.url.hostname, "port": self.url.port or 3306, "connect_timeout": 10}
         account = {"user": self.url.username or "root", "password": self.url.password or ""}
         try:
             connection = await aiomysql.connect(**place, **account, db=self.url.database)
         except pymysql.err.OperationalError as problem:
-            if problem.args[0] != _MYSQL_NO_DATABASE:
+            if problem.args[0] != _MYSQL_NO_DATABASE or not self._make:
                 raise
             connection = await aiomysql.connect(**place, **account)
             async with connection.cursor() as cursor:
@@ -332,12 +341,14 @@ class Db:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Session]:
-        """A connection that sees the database as it is at this moment for as long as it reads, while others write."""
+        """A connection that sees the database as it is at this moment for as long as it reads, while others write. Raises Unavailable."""
         async with self._session(self._read_lock, 1) as session:
-            for statement in _SNAPSHOT[self.dialect]:
-                await session.raw_statement(statement)
             try:
+                for statement in _SNAPSHOT[self.dialect]:
+                    await session.raw_statement(statement)
                 yield session
+            except (sqlite3.DatabaseError, pymysql.err.MySQLError) as problem:
+                raise Unavailable(f"the database could not be read to its end: {reason(problem)}", retry_after=1.0) from problem
             finally:
                 await self._undo(session)
 
@@ -367,6 +378,12 @@ class Db:
                 return await work()
             except pymysql.err.OperationalError as problem:
                 if problem.args[0] not in _MYSQL_RETRY or attempt == RETRIES - 1:
+                    log.error("%s: %s", name, reason(problem))
+                    if problem.args[0] in _MYSQL_DENIED:
+                        why = f"the manager's account may not do this in the database: {reason(problem)}"
+                        raise Unavailable(
+                            f"{why}; nothing was changed; give it the rights (docs/database.md)", retry_after=60.0
+                        ) from problem
                     raise Unavailable("the database did not answer; nothing was changed", retry_after=1.0) from problem
                 log.info("%s: %s; again", name, reason(problem))
                 await asyncio.sleep(0.01 * 2**attempt)
@@ -395,6 +412,17 @@ def parse_url(text: str) -> DatabaseURL:
 def describe(url: DatabaseURL) -> str:
     """The address without its password."""
     return str(url.replace(password="***")) if url.password else str(url)
+
+
+def _mend(problem: BaseException) -> str:
+    code = problem.args[0] if isinstance(problem, pymysql.err.MySQLError) and problem.args else 0
+    if code in _MYSQL_DENIED:
+        return "check the account, its password and its rights (docs/database.md)"
+    if code == _MYSQL_NO_DATABASE:
+        return "check its name in database_url, or make it: ops-manager db migrate"
+    return (
+        "check database_url and that the server runs" if isinstance(problem, pymysql.err.MySQLError) else "check database_url and data_dir"
+    )
 
 
 def reason(problem: BaseException) -> str:

@@ -52,6 +52,7 @@ from server.service.presence import Presence
 from server.service.quarantine import Quarantine
 from server.service.receivers import Receivers
 from server.service.records import Teller
+from server.service.reimage import Reimage
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
@@ -121,7 +122,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     nodes = Nodes(db, audit, wakeups, index)
     quarantine = Quarantine(db, audit, nodes, wakeups)
     arrivals = Arrivals(db)
-    enrolment = Enrolment(db, audit, keys, index, quarantine, arrivals, config.certificate_days)
+    reimage = Reimage(db, nodes, quarantine)
+    enrolment = Enrolment(db, audit, keys, index, quarantine, reimage, arrivals, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
@@ -154,7 +156,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         people=people,
         enrolment=enrolment,
         arrivals=arrivals,
-        approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
+        approvals=Approvals(db, audit, enrolment, nodes, quarantine, reimage, config.approval),
         quarantine=quarantine,
         index=index,
         nodes=nodes,

@@ -7,6 +7,8 @@
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("[data-copy]");
     if (button) ops.copy(button);
+    var pace = event.target.closest && event.target.closest("[data-every]");
+    if (pace) { ops.pace(Number(pace.dataset.every)); ops.say(pace.textContent); }
     var link = event.target.closest && event.target.closest("[data-copy-from]");
     if (link && navigator.clipboard && window.isSecureContext) { event.preventDefault(); ops.copyFrom(link); }
   });
@@ -34,6 +36,6 @@
   }
   window.addEventListener("pageshow", function (event) { ops.chosen(); ops.applies(); ops.shownAgain(event.persisted); });
   all("[data-refresh]").forEach(function (place) { place._at = Date.now(); });
-  ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
+  ops.paceOfAddress(); ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
   setInterval(function () { ops.refresh(); ops.times(); }, 1000);
 })(window.ops);

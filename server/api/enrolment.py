@@ -19,13 +19,14 @@ from server.services import Services
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
     """`uses`: how many hosts; `hours`: how long it is good for; `tags` go to each node that enrols with it;
-    `name`: for the one host that is to be the node of this name."""
+    `name`: for the one host that is to be the node of this name; `node`: the id of the node whose machine was installed anew."""
 
     uses: int = 1
     hours: float = 1.0
     note: str = ""
     tags: dict[str, str] = {}
     name: str = ""
+    node: str = ""
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -34,7 +35,7 @@ def routes(door: Door, services: Services) -> list[Route]:
         wanted = await body(request, NewToken)
         given = (wanted.uses, wanted.hours, wanted.note, wanted.tags, now, wanted.name)
         verb = services.enrolment.create_token
-        return await created(services, request, caller, now, Token, lambda along: verb(caller, *given, along))
+        return await created(services, request, caller, now, Token, lambda along: verb(caller, *given, along, node=wanted.node))
 
     async def one(request: Request, caller: Caller) -> Response:
         """`state`: waiting, done (used up), ended or revoked. A host is enrolled, then online, then has a `first_at` of its figures."""

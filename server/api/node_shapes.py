@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from host.wire import records
 from host.wire.messages import Facts
 from host.wire.states import NODE
 from server.api.calls import Answer
-from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
-from server.errors import BadInput
-from server.service.details import MOST_CHOSEN
-from server.service.marks import Mark
+from server.api.parameters import SIZE, Paged, Query, Time, one_of, sorts
 from server.service.nodes import SORTS
-from server.service.ranges import RANGES
 from server.service.timeline import KINDS as TIMELINE
 from server.service.timeline import MOST
 
@@ -133,102 +128,6 @@ class NodeState(Answer):
     state: str
 
 
-class NamedSpan(Span, frozen=True, kw_only=True):
-    """`range` goes back from `until`, and stands instead of `since`."""
-
-    range: Annotated[str, one_of(*RANGES)] = ""
-
-    def times(self, now: int) -> tuple[int, int]:
-        if not self.range:
-            return super().times(now)
-        if self.since is not None:
-            raise BadInput("range: give either a range or since", field="range")
-        until = now if self.until is None else self.until
-        return max(until - RANGES[self.range], 0), until
-
-
-class NodeSpan(NamedSpan, frozen=True, kw_only=True):
-    step: Annotated[int, Meta(ge=1, le=MAX_TIME, description="ms that one point stands for; 1 for every sample")] | None = None
-
-
-class Point(Answer):
-    """Usage in percent, network in bytes a second. With a step above 1 means, and the highest value as `…_most`."""
-
-    at: int
-    cpu_usage: float | None
-    memory_usage: float | None
-    disk_usage: float | None
-    load_1: float | None
-    network_rx: float | None
-    network_tx: float | None
-    cpu_usage_most: float | UnsetType | None = UNSET
-    memory_usage_most: float | UnsetType | None = UNSET
-    disk_usage_most: float | UnsetType | None = UNSET
-    load_1_most: float | UnsetType | None = UNSET
-    network_rx_most: float | UnsetType | None = UNSET
-    network_tx_most: float | UnsetType | None = UNSET
-
-
-class PluginPoint(Answer):
-    plugin: str
-    name: str
-    at: int
-    value: float
-    unit: str
-    value_most: float | UnsetType = UNSET
-
-
-class NodeSeries(Answer):
-    since: int
-    until: int
-    step: int
-    points: list[Point]
-    plugins: list[PluginPoint]
-
-
-class DetailSpan(NodeSpan, frozen=True, kw_only=True):
-    name: Annotated[
-        list[str], Meta(max_length=MOST_CHOSEN, description="which of them; by default those that stand out most, see names")
-    ] = msgspec.field(default_factory=list)
-
-
-class DetailPoint(Answer):
-    """The mean of what was read in that time, and the highest of it."""
-
-    at: int
-    value: float
-    most: float
-
-
-class DetailLine(Answer):
-    """`figure` is one of `used`, `read`, `written`, `received`, `sent`, `busy`, `memory`, `temperature`."""
-
-    name: str
-    figure: str
-    unit: str
-    points: list[DetailPoint]
-
-
-class NodeDetails(Answer):
-    """`names`: all that were seen in that time. Details from before `kept_since` are no longer kept; `since` is not before it."""
-
-    since: int
-    until: int
-    step: int
-    kept_since: int
-    names: list[str]
-    lines: list[DetailLine]
-
-
-class NodeMarks(Answer):
-    """Ascending by `since`. `more`: kinds of which only the newest are here."""
-
-    since: int
-    until: int
-    marks: list[Mark]
-    more: list[str]
-
-
 class LogLine(Answer):
     at: int
     component: str
@@ -248,8 +147,35 @@ class Dropped(Answer):
     why: str
 
 
+class LinesOfLog(Query, frozen=True, kw_only=True):
+    """All of them narrow down together."""
+
+    q: Annotated[str, Meta(max_length=200, description="is looked for in message, logger and node's name")] = ""
+    level: Annotated[str, one_of("error", "critical")] = ""
+    since: Annotated[Time, Meta(description="logged then or later, UTC milliseconds")] | None = None
+    until: Annotated[Time, Meta(description="logged before, UTC milliseconds")] | None = None
+    before: Annotated[str, Meta(max_length=80, description="`next` of an answer, or UTC milliseconds")] = ""
+    size: Annotated[int, Meta(ge=1, le=500, description="how many lines")] = 200
+
+    def narrowed(self) -> dict[str, Any]:
+        """As `Logs.page` takes them."""
+        return {
+            "q": self.q,
+            "level": self.level,
+            "since": self.since or 0,
+            "until": self.until,
+            "before": self.before,
+            "limit": self.size,
+        }
+
+
 class NodeLog(Answer):
+    """The newest first. `next`: what `before` takes for what is older, empty at the end. `searched_to`: up to which time a search
+    has looked; null when all that fits is here."""
+
     lines: list[LogLine]
+    next: str
+    searched_to: int | None
     dropped: list[Dropped]
 
 

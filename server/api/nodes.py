@@ -1,12 +1,13 @@
-"""`/api/v1/nodes`: the list, one node with what is known of it, its metrics, agent and log, its retirement (M1, M2)."""
+"""`/api/v1/nodes`: the list, one node with what is known of it, its agent and log, its retirement (M1, M2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,40 +18,27 @@ from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import (
     Agent,
     Daemon,
-    DetailSpan,
     Given,
+    LinesOfLog,
     ListedNode,
-    NamedSpan,
     Node,
-    NodeDetails,
     NodeList,
     NodeLog,
-    NodeMarks,
-    NodeSeries,
-    NodeSpan,
     NodeState,
     NodeTable,
     NodeTimeline,
     TimelineSpan,
 )
 from server.api.once import created
-from server.api.parameters import order_of
+from server.api.parameters import Query, order_of
 from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
-from server.config import Config
 from server.db import Row
 from server.door import Door
-from server.service.details import KINDS, Point
-from server.service.ranges import kept_since, least_step
-from server.service.rollups import COARSE, FINE, HOUR_MS, MINUTE_MS
 from server.service.windows import Active
 from server.services import Services
 from server.tables import CSV, JSON, download
 
-RAW_MS = 6 * HOUR_MS
-"""Samples may come every 10 s: so long a range of them still fits into one answer."""
-
-POINTS = 720
 _LISTED = (
     "id",
     "name",
@@ -68,13 +56,24 @@ _LISTED = (
 _ONE = ("id", "name", "hostname", "ip", "tags", "state", "state_since", "online", "last_seen", "daemon_version", "created_at", "facts")
 
 
+_LINE = ("at", "component", "level", "logger", "message")
+
+
 class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`."""
+    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`. `confirm`: the names of
+    protected groups that hold the node."""
 
     verb: str
     level: str = ""
     text: str = ""
     base: str = ""
+    confirm: list[str] = []
+
+
+class Confirmed(Query, frozen=True, kw_only=True):
+    confirm: Annotated[list[str], Meta(description="the name of a protected group that holds the node; may be repeated")] = msgspec.field(
+        default_factory=list
+    )
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -124,37 +123,8 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def retire(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        await services.nodes.retire(caller, request.path_params["id"], now)
+        await services.nodes.retire(caller, request.path_params["id"], now, query(request, Confirmed).confirm)
         return good(now, {"state": RETIRED})
-
-    async def metrics(request: Request, caller: Caller) -> Response:
-        now, node_id = services.clock(), request.path_params["id"]
-        wanted = query(request, NodeSpan)
-        since, until = wanted.times(now)
-        step = step_for(since, until, now, services.config) if wanted.step is None else wanted.step
-        await services.nodes.get(node_id)
-        points = await services.metrics.series(node_id, since, until, step)
-        plugins = await services.metrics.plugin_series(node_id, since, until, step)
-        return good(now, {"since": since, "until": until, "step": step, "points": points, "plugins": plugins})
-
-    async def details(request: Request, caller: Caller) -> Response:
-        now, node_id, kind = services.clock(), request.path_params["id"], request.path_params["kind"]
-        wanted = query(request, DetailSpan)
-        since, until = wanted.times(now)
-        await services.nodes.get(node_id)
-        found = await services.details.series(node_id, kind, since, until, now, wanted.name, wanted.step)
-        lines = [
-            {"name": line.name, "figure": line.figure, "unit": line.unit, "points": [_point(point) for point in line.points]}
-            for line in found.lines
-        ]
-        return good(now, {name: getattr(found, name) for name in ("since", "until", "step", "kept_since", "names")} | {"lines": lines})
-
-    async def marks(request: Request, caller: Caller) -> Response:
-        now, node_id = services.clock(), request.path_params["id"]
-        since, until = query(request, NamedSpan).times(now)
-        await services.nodes.get(node_id)
-        found = await services.marks.of_node(node_id, since, until, now)
-        return good(now, {"since": since, "until": until, "marks": found.marks, "more": found.more})
 
     async def agent(request: Request, caller: Caller) -> Response:
         return good(services.clock(), await services.nodes.agent(request.path_params["id"]))
@@ -166,7 +136,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def order(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, WantedOrder)
-        more = {"level": wanted.level, "text": wanted.text, "base": wanted.base}
+        more: dict[str, Any] = {"level": wanted.level, "text": wanted.text, "base": wanted.base, "confirm": wanted.confirm}
         return await created(
             services,
             request,
@@ -180,7 +150,10 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def log(request: Request, caller: Caller) -> Response:
         node_id = request.path_params["id"]
         await services.nodes.get(node_id)
-        data = {"lines": await services.nodes.log(node_id), "dropped": await services.nodes.drops(node_id)}
+        found = await services.logs.page(node_id=node_id, **query(request, LinesOfLog).narrowed())
+        lines = [{name: row[name] for name in _LINE} for row in found.rows]
+        dropped = await services.nodes.drops(node_id)
+        data = {"lines": lines, "next": found.next, "searched_to": found.searched_to, "dropped": dropped}
         return good(services.clock(), data)
 
     async def timeline(request: Request, caller: Caller) -> Response:
@@ -212,19 +185,14 @@ def routes(door: Door, services: Services) -> list[Route]:
             call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
         ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
-        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
-        door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
-        door.route(
-            "/api/v1/nodes/{id}/metrics/{kind}",
-            details,
-            NODE_READ,
-            call=Call(f"Figures of each of its {', '.join(KINDS)} over time", query=DetailSpan, answer=NodeDetails),
-        ),
-        door.route(
-            "/api/v1/nodes/{id}/marks", marks, NODE_READ, call=Call("What happened to it over time", query=NamedSpan, answer=NodeMarks)
-        ),
+        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", query=Confirmed, answer=NodeState)),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
-        door.route("/api/v1/nodes/{id}/log", log, NODE_READ, call=Call("Warnings and errors of its daemon and agent", answer=NodeLog)),
+        door.route(
+            "/api/v1/nodes/{id}/log",
+            log,
+            NODE_READ,
+            call=Call("Warnings and errors of its daemon and agent", query=LinesOfLog, answer=NodeLog),
+        ),
         door.route(
             "/api/v1/nodes/{id}/timeline", timeline, NODE_READ, call=Call("What befell it", query=TimelineSpan, answer=NodeTimeline)
         ),
@@ -237,22 +205,6 @@ def routes(door: Door, services: Services) -> list[Route]:
             Call("An order for its daemon", body=WantedOrder, answer=Given, status=201),
         ),
     ]
-
-
-def step_for(since: int, until: int, now: int, config: Config) -> int:
-    """How much time, in ms, one point stands for when the caller does not say: every sample (1) for up to RAW_MS, else whole
-    spans of the roll-ups or minutes, so that there are at most POINTS of them. Only time of which something can be kept counts."""
-    span = min(until, now) - max(since, kept_since(now, config))
-    kept = least_step(since, now, config)
-    if span <= RAW_MS and kept == 1:
-        return 1
-    least = -(-span // POINTS)
-    unit = next(unit for unit in (MINUTE_MS, FINE, COARSE) if (unit >= kept and least <= 5 * unit) or unit == COARSE)
-    return max(-(-least // unit), 1) * unit
-
-
-def _point(point: Point) -> dict[str, Any]:
-    return {"at": point.at, "value": point.value, "most": point.most}
 
 
 def _daemon(row: Row) -> dict[str, Any]:

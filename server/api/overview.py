@@ -12,7 +12,7 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, query
 from server.api.fleet import FleetPoint
-from server.api.parameters import Query, one_of
+from server.api.node_shapes import LinesOfLog
 from server.auth import NODE_READ, Caller
 from server.door import Door
 from server.service.findings import Finding
@@ -112,11 +112,8 @@ class HostLog(Answer):
     searched_to: int | None
 
 
-class LogSearch(Query, frozen=True, kw_only=True):
-    q: Annotated[str, Meta(max_length=200, description="is looked for in message, logger and node's name")] = ""
+class LogSearch(LinesOfLog, frozen=True, kw_only=True):
     node: Annotated[str, Meta(max_length=26, description="a node's id")] = ""
-    level: Annotated[str, one_of("error", "critical")] = ""
-    before: Annotated[str, Meta(max_length=80, description="`next` of an answer, or UTC milliseconds")] = ""
     size: Annotated[int, Meta(ge=1, le=500, description="how many lines")] = 100
 
 
@@ -146,7 +143,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def log(request: Request, caller: Caller) -> Response:
         wanted = query(request, LogSearch)
-        found = await services.logs.page(q=wanted.q, node_id=wanted.node, level=wanted.level, before=wanted.before, limit=wanted.size)
+        found = await services.logs.page(node_id=wanted.node, **wanted.narrowed())
         lines = [{name: row[name] for name in _LINE} for row in found.rows]
         return good(services.clock(), {"lines": lines, "next": found.next, "searched_to": found.searched_to})
 

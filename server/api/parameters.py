@@ -124,6 +124,10 @@ def read(params: QueryParams, kind: type[Q]) -> Q:
         else:
             given[name] = values[0]
     try:
+        for name, value in given.items():
+            # msgspec takes the text "null" for nothing: a filter that cannot be read would filter nothing.
+            if isinstance(value, str) and value.lower() == "null" and isinstance(known[name], inspect.BoolType):
+                raise _wrong(name, value, known[name])
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as problem:
         place = _PLACE.search(str(problem))

@@ -12,6 +12,7 @@ from server.ctl import (
     alerts,
     audit,
     commands,
+    figures,
     files,
     groups,
     interrupt,
@@ -20,6 +21,7 @@ from server.ctl import (
     overview,
     quarantine,
     receivers,
+    retirement,
     rules,
     run,
     sign,
@@ -82,7 +84,8 @@ for _verb in (
 ):
     cli.add_command(_verb)
 
-nodes.nodes.add_command(timeline.timeline)
+for _part in (timeline.timeline, figures.metrics, retirement.retire, retirement.restore):
+    nodes.nodes.add_command(_part)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from server.ctl import names, show
+from server.ctl.listing import between
 from server.ctl.options import connect, json_option
 
 NAMED = 3
@@ -58,17 +59,20 @@ def _row(one: dict[str, Any]) -> tuple[object, ...]:
 @click.option("--level", type=click.Choice(["", "error", "critical"]), default="", help="Only of this level and worse.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The newest so many.")
 @click.option("--before", default="", help="Only older ones: a moment in ms, or 'next' of an answer in JSON.")
+@between("logged")
 @json_option
-def log(query: str, node: str, level: str, limit: int, before: str, as_json: bool) -> None:
+def log(query: str, node: str, level: str, limit: int, before: str, since: int | None, until: int | None, as_json: bool) -> None:
     """Show warnings and errors that hosts logged, the newest first."""
     client = connect()
     node_id = names.node(client, node)["id"] if node else ""
-    data = client.get("/api/v1/log", q=query, node=node_id, level=level, size=limit, before=before)
+    data = client.get("/api/v1/log", q=query, node=node_id, level=level, size=limit, before=before, since=since, until=until)
     if as_json:
         show.as_json(data)
         return
     heads = ("WHEN", "LEVEL", "NODE", "COMPONENT", "MESSAGE")
     rows = [(show.moment(one["at"]), one["level"].lower(), one["node_name"], one["component"], one["message"]) for one in data["lines"]]
     show.table(heads, rows)
+    if data["next"] and not data["searched_to"]:
+        show.say(f"older ones: --before {data['next']}")
     if data["searched_to"]:
         show.say(f"looked back to {show.moment(data['searched_to'])}; to go on: --before {data['next']}")

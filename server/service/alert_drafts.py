@@ -49,7 +49,7 @@ def unit_of(row: Row, plugin_units: dict[str, str]) -> Metric:
     try:
         return metric_of(row["metric"], plugin_units)
     except ValueError:
-        return Metric(row["metric"], NUMBER, HEADLINE, low=-MOST)
+        return Metric(row["metric"], row["metric"], NUMBER, HEADLINE, low=-MOST)
 
 
 def sound_of(row: Row, plugin_units: dict[str, str]) -> tuple[Row, str]:

@@ -35,15 +35,31 @@ class Logs:
     def __init__(self, db: Db) -> None:
         self._db, self._q = db, db.q.logs
 
-    async def page(self, *, q: str = "", node_id: str = "", level: str = "", before: str = "", limit: int = 100) -> Lines:
-        """The newest lines that fit, of one node or of all, before the cursor or the moment (UTC ms) `before`.
+    async def page(
+        self,
+        *,
+        q: str = "",
+        node_id: str = "",
+        level: str = "",
+        since: int = 0,
+        until: int | None = None,
+        before: str = "",
+        limit: int = 100,
+    ) -> Lines:
+        """The newest lines that fit, of one node or of all, at `since` or later and before `until` (UTC ms), and before the cursor or
+        the moment `before`.
 
-        `q` is looked for in the message, the logger and the node's name. Raises BadInput naming `level` or `before`.
+        `q` is looked for in the message, the logger and the node's name. Raises BadInput naming `level`, `since` or `before`.
         """
+        if until is not None and since > until:
+            raise BadInput("since: later than until", field="since")
         if level not in LEVELS:
             raise BadInput(f"level: {level[:20]!r} is unknown; use one of error, critical", field="level")
         pattern = containing(q)
         place = _place(before)
+        if until is not None and place["at"] >= until:
+            place = _before(until)
+        place["since"] = since
         if node_id:
             place["node"] = node_id
         filtered = bool(pattern or level)
@@ -72,6 +88,9 @@ def _place(before: str) -> dict[str, Any]:
         raise BadInput(f"before: {before[:60]!r} is neither a moment in ms nor the 'next' of an answer", field="before")
     if len(parts) == 4:
         return {"at": int(parts[0]), "node": parts[1][:26], "epoch": int(parts[2]), "seq": int(parts[3])}
-    # Strictly before that moment: nothing of it itself.
-    at = min(int(before), END) - 1 if before else END
-    return {"at": at, "node": _LAST_NODE, "epoch": END, "seq": END}
+    return _before(int(before) if before else END + 1)
+
+
+def _before(moment: int) -> dict[str, Any]:
+    """Strictly before: nothing of the moment itself."""
+    return {"at": min(moment - 1, END), "node": _LAST_NODE, "epoch": END, "seq": END}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from server.db import Db
 from server.service.nodes import STARTED_EVENT
-from server.service.window_rows import Window, place
+from server.service.window_rows import Window, may_open, place
 from server.service.windows import Windows
 from server.windows import HOST, occurrences
 
@@ -54,10 +54,9 @@ class Marks:
         alerts.sort(key=lambda row: row["opened_at"], reverse=True)
         updates = await self._db.rows(self._q.updates, named)
         starts = await self._db.rows(self._q.starts, named | {"name": STARTED_EVENT})
-        zones: list[tuple[Window, str]] = []
-        for window in await self._windows.every():
-            if window.enabled and (zone := (await self._windows.members(window, now))[0].get(node_id)):
-                zones.append((window, zone))
+        windows = [one for one in await self._windows.every() if one.enabled and max(since, one.created_at) < until]
+        windows = [one for one in windows if may_open(one, max(since, one.created_at), until)]
+        zones = await self._windows.covering(node_id, windows, now)
         return _found(
             [
                 Mark(ALERT, row["id"], row["opened_at"], row["resolved_at"] or None, row["summary"], row["severity"], row["state"])

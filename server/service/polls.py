@@ -11,7 +11,7 @@ from host.wire.states import ONLINE
 from server.auth import Caller
 from server.db import Db, Session
 from server.service.commands import Commands
-from server.service.enrolment import check_protocol, fingerprint_text
+from server.service.enrolment_texts import check_protocol, fingerprint_text
 from server.service.in_service import check, refusal
 from server.service.nodes import Nodes
 from server.service.presence import Presence

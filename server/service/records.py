@@ -242,7 +242,7 @@ class Teller:
                 if len(health.encode()) > MAX_HEALTH_BYTES:
                     raise BadInput(f"health: more than {MAX_HEALTH_BYTES} bytes")
                 if started := await self._started(session, node_id, body, at):
-                    tables.add([event(place | {"at": started}, STARTED_EVENT, "the daemon has started")])
+                    tables.add([event(place | {"at": started}, STARTED_EVENT, "")])
                 figures = {name: _bound(getattr(body, name)) for name in ("outbox_records", "outbox_oldest", "clock_ahead_ms")}
                 await self._daemon(session, node_id, self._q.update_health, {"health": health, "at": at} | figures)
             case Kinds():

@@ -70,9 +70,9 @@ class Selections:
         ast, known = _parsed(text, field), vocabulary or await self.vocabulary()
         return _bound(ast, await self._with_windows(ast, known, self._db.rows, now), field)
 
-    async def read_for_window(self, text: str) -> Read:
+    async def read_for_window(self, text: str, vocabulary: Vocabulary | None = None) -> Read:
         """A window's own selector, which cannot ask for what windows cover. Raises BadSelector."""
-        return _bound(_parsed(text, "selector"), await self.vocabulary(), "selector")
+        return _bound(_parsed(text, "selector"), vocabulary or await self.vocabulary(), "selector")
 
     async def among(self, session: Session, selector: str, node_ids: list[str], now: int | None = None) -> set[str]:
         """Which of these nodes a selector means now, read in a running transaction. Raises BadSelector."""

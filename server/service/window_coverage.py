@@ -6,12 +6,12 @@ tag that nobody has any more) covers nobody, and the window says so: empty or wr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from server.db import Db
 from server.errors import BadSelector
-from server.selector import Condition
+from server.selector import Condition, Vocabulary
 from server.service.selections import Selections
 from server.service.window_rows import Window, may_be_open, open_at, place, window_of, zone_for
 from server.windows import HOST, Occurrence, occurrences
@@ -144,6 +144,26 @@ class Coverage:
         condition: Condition = (await self._selections.read_for_window(window.selector)).condition
         rows = await self._db.rows(self._q.members.narrowed(condition), condition.params)
         return {row["id"]: zone_for(window.zone, row["timezone"]) for row in rows}, [row["name"] for row in rows]
+
+    async def covering(self, node_id: str, windows: Sequence[Window], now: int) -> list[tuple[Window, str]]:
+        """Those that mean this node, each with the zone by which it opens there. What is not remembered is asked for this node alone."""
+        found: list[tuple[Window, str]] = []
+        vocabulary: Vocabulary | None = None
+        for window in windows:
+            known = self._members.get((window.id, window.version))
+            if known is not None and 0 <= now - known[0] < MEMBERS_MS:
+                zone = known[1].get(node_id)
+            else:
+                vocabulary = vocabulary or await self._selections.vocabulary()
+                try:
+                    condition = (await self._selections.read_for_window(window.selector, vocabulary)).condition
+                except BadSelector:
+                    continue  # covers nobody; the window's own page says why
+                row = await self._db.row(self._q.member.narrowed(condition), condition.params | {"one_node": node_id})
+                zone = zone_for(window.zone, row["timezone"]) if row else None
+            if zone is not None:
+                found.append((window, zone))
+        return found
 
     async def openings_of(self, window: Window, since: int, until: int) -> list[Occurrence]:
         """Its openings by the clocks of all its nodes, each once."""

@@ -75,6 +75,12 @@ def may_be_open(window: Window, now: int) -> bool:
     return any(True for _ in occurrences(window.schedule, ZoneInfo(UTC), now - _NEAR_MS, now + _NEAR_MS))
 
 
+def may_open(window: Window, since: int, until: int) -> bool:
+    """Whether it is open at some time of [since, until) UTC ms on some host, whichever zone that goes by."""
+    near, zone = (_NEAR_MS, UTC) if window.zone == HOST else (0, window.zone)
+    return any(True for _ in occurrences(window.schedule, place(zone), since - near, until + near))
+
+
 def zones_open(window: Window, told: Iterable[str], now: int) -> frozenset[str] | None:
     """Of these time zones, as hosts tell them, those whose hosts the window is open for; None for every host whatever it tells.
 

@@ -1,4 +1,5 @@
-"""Whether somebody else has the SQLite file open. Asked before we open it: within one process SQLite cannot tell."""
+"""Whether the SQLite file is there, and whether somebody else has it open. Asked before we open it: opening it would make it, and within
+one process SQLite cannot tell."""
 
 from __future__ import annotations
 
@@ -27,3 +28,11 @@ def refuse_in_use(url: str) -> None:
         return  # damaged, or no database: what is done next says so
     finally:
         connection.close()
+
+
+def refuse_missing(url: str) -> None:
+    """Raises OpsError where there is no SQLite file: whoever looks at a database must not make one at a misspelt address. On MySQL
+    the server says so."""
+    parsed = parse_url(url)
+    if parsed.scheme == "sqlite" and not Path(parsed.database).exists():
+        raise OpsError(f"there is no database at {parsed.database}; check data_dir and database_url, or make it: ops-manager db migrate")

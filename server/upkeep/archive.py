@@ -66,6 +66,8 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._path, self._new = path, path.with_name(f".{path.name}.{os.getpid()}.new")
+        if path.is_dir():
+            raise OpsError(f"{path}: is a folder; name the file that is to be written in it")
         try:
             self._stream = os.fdopen(os.open(self._new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")
         except OSError as problem:
@@ -77,10 +79,17 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        if problem is not None:
-            self._zip.close()
-        self._stream.close()
+        try:
+            if problem is not None:
+                self._zip.close()
+            self._stream.close()
+        except OSError as worse:
+            # A disk that is full is full for these last bytes too.
+            problem = problem or worse
         self._new.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            why = f"{problem.strerror}; no backup was made, and what was there is as it was"
+            raise OpsError(f"{self._path}: {why}; name a file in a folder with room enough") from problem
 
     def table(self, name: str, columns: list[str]) -> TableWriter:
         return TableWriter(self._zip, name, columns)

@@ -92,7 +92,7 @@ async def _check_target(db: Db, replace: bool) -> None:
         return "users" in there and bool(await session.raw_rows("SELECT 1 FROM users LIMIT 1"))
 
     if await db.transaction(work) and not replace:
-        raise OpsError("this database is in use: restore into an empty one, or give --replace to lose all that is in it")
+        raise OpsError("this database is not empty: restore into an empty one, or give --replace to lose all that is in it")
     if await db.others():
         raise OpsError(IN_USE)
 

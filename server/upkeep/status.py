@@ -13,13 +13,15 @@ LARGEST = 8
 
 @dataclass(frozen=True)
 class Status:
-    """`size` in bytes. `tables`: name, rows and, on MySQL, bytes; there rows are the server's own estimate."""
+    """`size` in bytes. `tables`: name, rows and, on MySQL, bytes; there rows are the server's own estimate.
+    `newer`: numbers of migrations that this manager does not know."""
 
     address: str
     version: str
     size: int
     tables: list[Row]
     migrations: list[tuple[int, str, bool]]
+    newer: list[int]
     restoring: bool
 
 
@@ -39,9 +41,10 @@ async def status(db: Db) -> Status:
         if await schema.exists(session, db.dialect):
             done = {row["number"]: row["done"] for row in await session.rows(db.q.migrations.all)}
         known = [(m.number, m.name, done.get(m.number) == len(m.statements)) for m in migrate.load(db.dialect)]
+        newer = sorted(set(done) - {number for number, _, _ in known} - {migrate.RESTORING})
         size, tables = await (_sqlite if db.dialect == "sqlite" else _mysql)(session)
         tables = sorted(tables, key=lambda row: -row["total"])[:LARGEST]
-        return Status(describe(db.url), await version(session, db.dialect), size, tables, known, migrate.RESTORING in done)
+        return Status(describe(db.url), await version(session, db.dialect), size, tables, known, newer, migrate.RESTORING in done)
 
     # Counting takes its time: nobody waits for it.
     async with db.snapshot() as session:

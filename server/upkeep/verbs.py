@@ -16,7 +16,7 @@ from server.keys import Keys, open_keys
 from server.service.audit import Audit
 from server.upkeep import backup as backing
 from server.upkeep import restore as restoring
-from server.upkeep.alone import refuse_in_use
+from server.upkeep.alone import refuse_in_use, refuse_missing
 from server.upkeep.check import check
 from server.upkeep.status import status
 
@@ -48,7 +48,8 @@ async def _migrate(config: Config, options: argparse.Namespace) -> None:
 
 
 async def _status(config: Config, options: argparse.Namespace) -> None:
-    async with app.database(config) as db:
+    refuse_missing(config.url)
+    async with app.database(config, make=False) as db:
         found = await status(db)
     print(f"{found.version}, {_size(found.size)}, {found.address}")
     for row in found.tables:
@@ -56,12 +57,15 @@ async def _status(config: Config, options: argparse.Namespace) -> None:
         print(f"  {row['name']:<24} {row['total']:>14,} rows{size}")
     for number, name, done in found.migrations:
         print(f"{number:04d} {name:<20} {'applied' if done else 'missing'}")
+    for number in found.newer:
+        print(f"{number:04d} is of a newer manager: start that one")
     if found.restoring:
         print("a restore of this database was not finished; run it again: ops-manager db restore FILE")
 
 
 async def _check(config: Config, options: argparse.Namespace) -> None:
-    async with app.database(config) as db:
+    refuse_missing(config.url)
+    async with app.database(config, make=False) as db:
         keys = _keys(config, options)
         found = await check(db, Audit(db, keys.audit, keys.folder / "audit.checkpoint") if keys else None)
     for finding in found:
@@ -77,7 +81,8 @@ async def _backup(config: Config, options: argparse.Namespace) -> None:
     keys = _keys(config, options)
     if keys is None:
         raise OpsError(f"{config.data_dir / 'keys'} has no keys; a backup is sealed with them: run it where the manager runs")
-    async with app.database(config) as db:
+    refuse_missing(config.url)
+    async with app.database(config, make=False) as db:
         made = await backing.backup(db, keys, options.file, options.with_keys, options.now())
     rows = sum(part.rows for part in made.tables.values())
     size = _size(options.file.stat().st_size)
@@ -124,4 +129,6 @@ def _keys(config: Config, options: argparse.Namespace) -> Keys | None:
 
 
 def _size(size: int) -> str:
+    if size < 2**20:
+        return f"{-(-size // 2**10):,} KiB"
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"

@@ -32,7 +32,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """`data` is JSON for static/js: `{"t": [seconds], "y": [[values] …]}`. `unit` as `formats.figure` takes it.
+    """`data` is JSON for static/js: `{"t": [seconds], "y": [[values] …]}`, each time as how much later it is than the one before.
+    `unit` as `formats.figure` takes it.
 
     `plugin` names the plugin that measured it; `title` is then the plugin's own text, which has no translation. `named`: the titles
     of the lines are names that a host gave: a mount, an interface.
@@ -80,7 +81,7 @@ def chart(
     by_time = {row["at"]: row for row in present}
     values = [[_rounded(by_time[at][column]) if at in by_time else None for at in times] for column, _ in columns]
     lines = [_line(column, words, present) for column, words in columns]
-    whole = {"t": [at / 1000 for at in times], "y": values, "from": since / 1000, "to": until / 1000}
+    whole = {"t": _later(times), "y": values, "from": since / 1000, "to": until / 1000}
     every = max(1, -(-len(present) // TABLE_ROWS))
     table = list(reversed(present))[::every]
     return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps, plugin, named)
@@ -102,6 +103,12 @@ def _broken(times: Sequence[int], step: int) -> tuple[list[int], int]:
     return out, gaps
 
 
+def _later(times: Sequence[int]) -> list[int]:
+    """The first in whole seconds, then how many more each is: a third of the digits, and most of a chart's bytes are its times."""
+    seconds = [round(at / 1000) for at in times]
+    return [after - before for before, after in pairwise([0, *seconds])]
+
+
 def _line(column: str, title: str, rows: Sequence[Row]) -> Line:
     values = [row[column] for row in rows if row[column] is not None]
     peaks = [row[f"{column}_most"] for row in rows if row.get(f"{column}_most") is not None] or values
@@ -111,5 +118,8 @@ def _line(column: str, title: str, rows: Sequence[Row]) -> Line:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Six digits are more than a chart can show. JSON has no word for what is infinite."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+    """Four digits are more than a chart can show. JSON has no word for what is infinite."""
+    if value is None or not math.isfinite(value):
+        return None
+    short = float(f"{value:.4g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short

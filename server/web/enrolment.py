@@ -31,22 +31,25 @@ class Draft:
     note: str = ""
     tags: str = ""
     name: str = ""
+    node: str = ""
+    """The known node whose machine was installed anew."""
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         """With `?token=` what became of that one."""
         now, token = services.clock(), request.query_params.get("token", "")[:64]
-        return await page(request, Draft(), None, await services.arrivals.look(token, now) if token else None, None)
+        draft = Draft(node=request.query_params.get("node", "")[:64])
+        return await page(request, draft, None, await services.arrivals.look(token, now) if token else None, None)
 
     async def make(request: Request, caller: Caller) -> Response:
         fields = await session.form_of(request)
-        draft = Draft(*(fields.get(name).strip() for name in ("uses", "hours", "note", "tags", "name")))
+        draft = Draft(*(fields.get(name).strip() for name in ("uses", "hours", "note", "tags", "name", "node")))
         now, verb = services.clock(), services.enrolment.create_token
         try:
             wanted = (_whole(draft.uses), _hours(draft.hours), draft.note, _tags(draft.tags), now, draft.name)
             # Loaded anew, the page shows the same token again.
-            token = await once(services, request, caller, Token, lambda along: verb(caller, *wanted, along))
+            token = await once(services, request, caller, Token, lambda along: verb(caller, *wanted, along, node=draft.node))
         except BadInput as problem:
             return await page(request, draft, None, None, problem)
         return await page(request, draft, token, await services.arrivals.look(token.id, now), None)
@@ -57,6 +60,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         host = services.config.public_names[0]
         values: dict[str, Any] = {
             "draft": draft,
+            "known": await services.nodes.get(draft.node) if draft.node else None,
             "token": token,
             "watched": watched,
             "settled": watched is not None and _settled(watched),

@@ -65,6 +65,11 @@ def clock(ms: int | None) -> str:
     return NOTHING if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def breakable(name: str) -> Markup:
+    """A host's name that may go on in a new line behind a dot, not in the middle of a word."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
 def field_moment(ms: int | None) -> str:
     """As the value of `<input type="datetime-local">`, in UTC; empty for what such a field cannot hold."""
     return "" if ms is None or not 0 <= ms < _YEAR_10000 else _utc(ms).strftime("%Y-%m-%dT%H:%M:%S")
@@ -120,6 +125,7 @@ def filters(language: Language) -> dict[str, Callable[..., object]]:
         "ago": ago,
         "stamp": stamp,
         "field_moment": field_moment,
+        "breakable": breakable,
         "sentence": language.sentence,
     }
 

@@ -10,11 +10,11 @@ from starlette.datastructures import QueryParams
 from server.errors import BadInput
 from server.service.ranges import RANGES
 from server.services import Services
-from server.web import node_details
+from server.web import node_details, node_log
 from server.web.charts import charts
 from server.web.marks import told
 from server.web.plugins import MAX_CHARTS, plugin_charts, plugin_step
-from server.web.spans import preset, span_of, typed
+from server.web.spans import Span, preset, span_of, typed
 
 USUAL = "1h"
 
@@ -25,6 +25,7 @@ class Measured:
     `status`: of the answer, 400 when the address names no range."""
 
     values: dict[str, Any]
+    span: Span
     measured_at: int | None
     status: int
 
@@ -46,7 +47,7 @@ async def values_of(services: Services, node_id: str, query: QueryParams, now: i
     data: dict[str, Any] = {
         "span": span,
         "ranges": list(RANGES),
-        "here_query": span.query(USUAL) | node_details.query_of(query),
+        "here_query": span.query(USUAL) | node_details.query_of(query) | node_log.query_of(query),
         "span_from": typed(query, "from") if problem else span.since,
         "span_until": typed(query, "until") if problem else span.until,
         "problem": problem,
@@ -58,4 +59,4 @@ async def values_of(services: Services, node_id: str, query: QueryParams, now: i
         "measured_at": series[-1]["at"] if series else 0,
     }
     newest = series[-1]["at"] + span.step if series and span.name else None
-    return Measured(data, newest, problem.status if problem else 200)
+    return Measured(data, span, newest, problem.status if problem else 200)

@@ -123,6 +123,7 @@ def _script_words(language: Language) -> dict[str, str]:
         "copied": _("Copied"),
         "not_copied": _("Could not copy; select the text and copy it yourself"),
         "updated": _("updated %(ago)s"),
+        "still": _("as of %(ago)s, not refreshed"),
         "lost": _("The manager does not answer; trying again…"),
         "put_large": _("That file is larger than the store takes."),
         "put_failed": _("It could not be put in; choose it again to try once more."),

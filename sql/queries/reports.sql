@@ -30,9 +30,6 @@ VALUES (:node_id, :at, :lane, :epoch, :seq, :name, :detail);
 -- name: events_named
 SELECT at, detail FROM node_events WHERE node_id = :node_id AND name = :name ORDER BY at DESC, seq DESC LIMIT :limit;
 
--- name: logs_of_node
-SELECT at, component, level, logger, message FROM node_logs WHERE node_id = :node_id ORDER BY at DESC, seq DESC LIMIT :limit;
-
 -- name: agent
 SELECT node_id, version, state, reason, pid, cpu_usage, memory_usage, restarts, updated_at FROM agents WHERE node_id = :node_id;
 

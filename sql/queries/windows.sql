@@ -26,5 +26,9 @@ DELETE FROM maintenance_windows WHERE id = :id AND version = :version;
 SELECT n.id, n.name, f.timezone FROM nodes n JOIN node_facts f ON f.node_id = n.id
 WHERE (1 = 1 /* selected */) AND n.state <> 'retired' ORDER BY n.name, n.id;
 
+-- name: member
+SELECT f.timezone FROM nodes n JOIN node_facts f ON f.node_id = n.id
+WHERE n.id = :one_node AND (1 = 1 /* selected */) AND n.state <> 'retired';
+
 -- name: close_gates
 UPDATE commands SET opens_at = NULL, start_by = NULL, window_id = '' WHERE waits = 1 AND state = 'queued' AND window_id = :id;

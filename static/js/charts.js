@@ -31,7 +31,9 @@
   function chart(place) {
     var style = getComputedStyle(document.documentElement);
     var colour = function (name) { return style.getPropertyValue(name).trim(); };
-    var data = JSON.parse(place.dataset.chart), unit = place.dataset.unit, span = data.to - data.from;
+    var data = JSON.parse(place.dataset.chart), now = 0;
+    data.t = data.t.map(function (later) { return now += later; });
+    var unit = place.dataset.unit, span = data.to - data.from;
     var percent = unit === "%", binary = BINARY.test(unit), values = [].concat.apply([], data.y).filter(function (v) { return v !== null; }).concat(data.line === undefined ? [] : [data.line]);
     var most = Math.max.apply(null, [percent ? 100 : binary ? 1024 : 0].concat(values)), least = Math.min.apply(null, [0].concat(values));
     var high = percent ? most : most > 0 || least < 0 ? most * 1.1 : 1;

@@ -81,8 +81,9 @@ def options_of(name: str, description: str | None) -> tuple[Size, argparse.Names
 
 
 @contextmanager
-def busy(size: Size, kind: str) -> Iterator[Running]:
-    """The manager with its fleet at work, its history written, its alerts open; all of it gone afterwards."""
+def busy(size: Size, kind: str, ready: Callable[[], None] = lambda: None) -> Iterator[Running]:
+    """The manager with its fleet at work, its history written, its alerts open; all of it gone afterwards. `ready` is called once the
+    history is there, before the manager starts again."""
     with ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
         url = ""
@@ -106,6 +107,7 @@ def busy(size: Size, kind: str) -> Iterator[Running]:
         with quick(where, BUFFER_BYTES):
             filled = history.fill(where, folder / "manager/keys", nodes, rules, receivers, size.amounts)
         print(f"filled: {filled['rows']} in {filled['filled_s']} s", file=sys.stderr, flush=True)
+        ready()
         stack.start_manager()
         command = [sys.executable, "-m", "tests.load.fleet", "--manager", f"127.0.0.1:{stack.node_port}", "--token", token]
         command += ["--ca", str(ca), "--nodes", str(size.nodes), "--spread", "4", "--every", "5", "--state", str(folder / "fleet")]

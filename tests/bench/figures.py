@@ -62,7 +62,7 @@ def _samples(number: int, at: int) -> Iterator[str]:
 
 def _rollups(number: int, tier: int, at: int) -> Iterator[str]:
     columns = ", ".join(f"{figure}, {figure}_least, {figure}_most, {figure}_count" for figure in FIGURES)
-    more, count = number * 37 % 40, tier // MINUTE
+    more, count = number * 37 % 20, tier // MINUTE
     values = ", ".join(f"{figure} + {more}, {figure}, {figure} + {more + 9}, {count}" for figure in FIGURES)
     yield f"INSERT INTO node_rollups (node_id, tier, at, {columns}) SELECT node_id, {tier}, {at}, {values} FROM bench_nodes"
     yield (

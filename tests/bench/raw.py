@@ -24,7 +24,8 @@ class Raw:
         self.sqlite = place.scheme == "sqlite"
         if self.sqlite:
             self._lite = sqlite3.connect(place.database, isolation_level=None, timeout=60)
-            for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):
+            # Nobody else may be at it: a journal would have every page written twice.
+            for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=OFF", "synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):
                 self._lite.execute(f"PRAGMA {pragma}")
             return
         account = {"user": place.username or "root", "password": place.password or ""}
@@ -89,7 +90,6 @@ class Raw:
 
     def close(self) -> None:
         if self.sqlite:
-            self._lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._lite.close()
         else:
             self._mysql.close()

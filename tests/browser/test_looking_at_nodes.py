@@ -125,7 +125,7 @@ def test_a_part_of_a_chart_is_looked_at_by_dragging_and_the_back_button_leads_ba
     expect(page.locator("#plot-cpu canvas")).to_have_count(1)
     data = json.loads(page.locator("#plot-cpu").get_attribute("data-chart") or "")
     assert 80 * 60 < data["to"] - data["from"] < 100 * 60, "a quarter of six hours"
-    assert page.locator("ul[aria-label='Range of time'] [aria-current]").count() == 0
+    assert page.locator("section[aria-labelledby=h-charts] .chips [aria-current]").count() == 0
     page.go_back()
     expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h")
 
@@ -147,6 +147,32 @@ def test_a_range_is_typed_by_the_readers_clocks_and_the_address_says_it_in_utc(s
     page.fill("#span-until", (here - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S"))
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#wrong-until")).to_contain_text("a minute after the begin")
+
+
+def test_the_hosts_log_is_searched_while_typing_narrowed_and_read_further_back(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    for number in range(60):
+        level = "CRITICAL" if number % 30 == 10 else "WARNING"
+        body = {"component": "daemon", "level": level, "logger": "disk", "message": f"slow {number}"}
+        site.report(node, "bulk", ("log", now() - (60 - number) * 120_000, body))
+    page = open_page()
+    page.goto(f"/nodes/{node}?range=6h")
+    lines = page.locator("#log-lines tbody tr")
+    expect(lines).to_have_count(25)
+    page.get_by_role("link", name="Older lines").click()
+    expect(lines.first).to_contain_text("slow 34")
+    page.go_back()
+    page.keyboard.press("/")
+    page.keyboard.type("slow 5")
+    expect(lines).to_have_count(11)
+    expect(page.locator("#q")).to_be_focused()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?q=slow+5&range=6h")
+    page.goto(f"/nodes/{node}?range=1h")
+    page.get_by_role("link", name="in the charts' range").click()
+    page.get_by_role("link", name="Critical errors").click()
+    expect(lines).to_have_count(1)
+    assert "during=1" in page.url
+    assert "level=critical" in page.url
 
 
 def test_what_a_host_says_is_shown_as_text(site: Site, open_page: Open) -> None:

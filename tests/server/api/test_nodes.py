@@ -155,7 +155,34 @@ def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) ->
     host.logs("the disk is slow")
     log = viewer.data("GET", f"/api/v1/nodes/{host.id}/log")
     assert [line["message"] for line in log["lines"]] == ["the disk is slow"]
-    assert log["dropped"] == []
+    assert (log["dropped"], log["next"], log["searched_to"]) == ([], "", None)
+
+
+def test_the_log_of_a_node_is_searched_narrowed_and_paged_as_that_of_all(manager: Manager, viewer: Api) -> None:
+    host = manager.host("chatty")
+    start = manager.clock.now
+    for number in range(5):
+        host.logs(f"the disk is slow ({number})")
+        manager.clock.now += 1000
+    path = f"/api/v1/nodes/{host.id}/log"
+
+    def messages(query: str, of: str = path) -> list[str]:
+        return [line["message"][-2] for line in viewer.data("GET", f"{of}?{query}")["lines"]]
+
+    for query, found in (
+        ("size=2", "43"),
+        ("q=(3)", "3"),
+        ("level=critical", ""),
+        (f"since={start + 1000}&until={start + 3000}", "21"),
+        (f"before={start + 1000}", "0"),
+    ):
+        assert messages(query) == list(found)
+        assert messages(f"{query}&node={host.id}", "/api/v1/log") == list(found)
+    first = viewer.data("GET", f"{path}?size=3")
+    assert messages(f"size=3&before={first['next']}") == ["1", "0"]
+    assert viewer.refusal("GET", f"{path}?since=2&until=1")[:3] == (400, 1001, "since")
+    assert viewer.refusal("GET", f"{path}?before=x")[:3] == (400, 1001, "before")
+    assert viewer.refusal("GET", f"{path}?size=501")[:3] == (400, 1001, "size")
 
 
 @pytest.mark.parametrize("path", ["", "/metrics", "/metrics/cores", "/marks", "/agent", "/log"])

@@ -111,3 +111,15 @@ def test_lists_come_in_the_order_that_was_asked_for(manager: Manager, admin: Api
     assert filters == sorted(filters, reverse=True)
     first, second = admin.data("GET", "/api/v1/audit?sort=id&size=2")["items"]
     assert first["id"] < second["id"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/alert-rules?enabled=null", "/api/v1/windows?open=NULL", "/api/v1/windows?since=null"])
+def test_null_is_no_value_and_not_no_filter(admin: Api, path: str) -> None:
+    status, code, field, message = admin.refusal("GET", path)
+    assert (status, code, field) == (400, 1001, path.partition("?")[2].partition("=")[0])
+    assert "null" in message.lower()
+
+
+def test_the_text_null_is_a_text(admin: Api) -> None:
+    assert admin.refusal("GET", "/api/v1/nodes?select=null")[2] == "select"
+    assert admin.data("GET", "/api/v1/nodes?q=null")["total"] == 0

@@ -79,6 +79,8 @@ ADMINS = {
     ("GET", "/api/v1/waiting"),
     ("POST", "/api/v1/waiting/{id}/approve"),
     ("POST", "/api/v1/waiting/{id}/reject"),
+    ("POST", "/api/v1/nodes/retire"),
+    ("POST", "/api/v1/nodes/restore"),
     ("POST", "/api/v1/nodes/{id}/restore"),
     ("POST", "/api/v1/nodes/{id}/split"),
     ("POST", "/api/v1/nodes/{id}/merge"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from server.auth import Caller
@@ -48,6 +50,44 @@ async def test_words_levels_and_nodes_narrow_it(manager: Manager) -> None:
     assert await messages(node_id=one.id, q="slow") == ["slow"]
     assert await messages(q="nothing") == []
     assert await messages(before=str(manager.time())) == []
+
+
+async def test_a_range_of_time_narrows_it_for_one_node_and_for_all(manager: Manager) -> None:
+    one, two = await manager.enrol("web-1"), await manager.enrol("db-1")
+    start = manager.time.now
+    for seq in range(1, 7):
+        for node in (one, two):
+            await write(manager, node, (seq, "ERROR", f"line {seq}"))
+        manager.time.now += 1000
+    span = {"since": start + 1000, "until": start + 4000}
+
+    async def seqs(**wanted: Any) -> list[int]:
+        return [row["seq"] for row in (await manager.services.logs.page(**wanted)).rows]
+
+    assert await seqs(node_id=one.id, **span) == [4, 3, 2]
+    assert await seqs(**span) == [4, 4, 3, 3, 2, 2]
+    assert await seqs(node_id=one.id, q="line 3", level="error", **span) == [3]
+    assert await seqs(node_id=one.id, q="line 6", **span) == []
+    first = await manager.services.logs.page(node_id=one.id, limit=2, **span)
+    assert [row["seq"] for row in first.rows] == [4, 3]
+    rest = await manager.services.logs.page(node_id=one.id, limit=2, before=first.next, **span)
+    assert ([row["seq"] for row in rest.rows], rest.next) == ([2], "")
+    with pytest.raises(BadInput, match="since: later than until"):
+        await manager.services.logs.page(since=2, until=1)
+
+
+async def test_a_search_within_a_range_ends_where_the_range_begins(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "SCAN", 3)
+    node = await manager.enrol()
+    start = manager.time.now
+    for seq in range(1, 9):
+        await write(manager, node, (seq, "ERROR", "hay"))
+        manager.time.now += 1000
+    since = start + 4000
+    first = await manager.services.logs.page(node_id=node.id, q="needle", since=since)
+    assert (bool(first.next), first.searched_to) == (True, start + 5000)
+    last = await manager.services.logs.page(node_id=node.id, q="needle", since=since, before=first.next)
+    assert (last.next, last.searched_to) == ("", None)
 
 
 async def test_a_search_says_how_far_it_came_and_goes_on_from_there(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:

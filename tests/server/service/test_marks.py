@@ -73,6 +73,22 @@ async def test_windows_of_the_node_are_marked_from_when_they_were_made_on(manage
     assert sorted(told(fleet.marks, "window")) == ["mine"] * 3 + ["not mine"] * 3
 
 
+async def test_a_window_in_each_hosts_own_zone_is_marked_by_the_clocks_of_the_node(manager: Manager) -> None:
+    node = await manager.enrol("web-1")
+    row = {"id": node.id, "zone": "Asia/Shanghai"}
+    change = Query("zone", "UPDATE node_facts SET timezone = :zone WHERE node_id = :id", manager.db.dialect)
+    await manager.db.transaction(lambda session: session.execute(change, row))
+    made = manager.time.now
+    daily = {"start": "2020-01-01T02:00", "minutes": 60, "repeat": "weekly", "weekdays": [0, 1, 2, 3, 4, 5, 6]}
+    await manager.services.windows.make(manager.admin, Wanted("own", "", "name=web-1", daily, "host", True, False, True), made)
+    now = made + 2 * DAY
+    for remembered in (False, True):
+        if remembered:
+            await manager.services.windows.members((await manager.services.windows.every())[0], now)
+        found = await manager.services.marks.of_node(node.id, made, now, now)
+        assert [mark.since % DAY for mark in found.marks] == [18 * HOUR] * 2, "two in the night in Shanghai"
+
+
 async def test_a_start_of_the_daemon_is_marked_once_and_at_its_own_time(manager: Manager) -> None:
     node = await manager.enrol()
     first, second = manager.time.now - 5 * MINUTE, manager.time.now - MINUTE
