@@ -225,6 +225,7 @@ SENTENCES = (
     N_("single samples are looked at {days} days back at most"),
     N_("of these nodes samples are kept from {when} UTC on"),
     N_("of {count} nodes {done} were gone through, those first on which it is wrong now"),
+    N_("of {count} nodes {done} were gone through, those first whose fullest disk changed most"),
     N_("looked at are means of five minutes: what came and went within them is not seen"),
     N_("{without} of {total} nodes have told nothing of it in this time"),
     N_("{count} nodes came near the threshold; the first {done} were gone through"),
