@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from host.wire.headers import REQUEST_ID, is_request_id
+from server.ids import new_id
+from server.logs import REQUEST
+
+log = logging.getLogger("server.limits")
 BODY_S = 30.0
 
 
@@ -29,7 +36,7 @@ class Limits:
         max_bytes = self._known_bytes if scope.get("ops.certificate") else self._stranger_bytes
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not length.isdigit() or int(length) > max_bytes:
-            await _refuse(send, 413, "the body is larger than this address takes")
+            await _refuse(scope, send, 413, "the body is larger than this address takes")
             return
         chunks: list[bytes] = []
         size, more = 0, True
@@ -39,7 +46,7 @@ class Limits:
             try:
                 message = await asyncio.wait_for(receive(), max(until - loop.time(), 0.001))
             except asyncio.TimeoutError:
-                await _refuse(send, 408, "the body did not arrive in time")
+                await _refuse(scope, send, 408, "the body did not arrive in time")
                 return
             if message["type"] != "http.request":
                 return
@@ -47,7 +54,7 @@ class Limits:
             size += len(chunks[-1])
             more = message.get("more_body", False)
             if size > max_bytes:
-                await _refuse(send, 413, "the body is larger than this address takes")
+                await _refuse(scope, send, 413, "the body is larger than this address takes")
                 return
         body: bytes | None = b"".join(chunks)
 
@@ -61,8 +68,14 @@ class Limits:
         await self._app(scope, replay, send)
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
+async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
+    """With a request id, as every other answer (server/door.py), and a line about it: nobody else has seen this request."""
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == REQUEST_ID.lower().encode()), "")
+    request = given if is_request_id(given) else new_id(int(time.time() * 1000))
+    REQUEST.set(request)
+    log.info("%s %s was answered %d: %s", scope["method"], scope["path"][:200], status, text)
     body = text.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers.append((REQUEST_ID.lower().encode(), request.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -20,12 +20,14 @@ from server.service.alert_rules import AlertRules
 from server.service.alert_watch import AlertWatch
 from server.service.alerts import Alerts
 from server.service.approvals import Approvals
+from server.service.arrivals import Arrivals
 from server.service.attention import Attention
 from server.service.audit import Audit
 from server.service.command_files import CommandFiles
 from server.service.commands import Commands
 from server.service.deliveries import Deliveries
 from server.service.delivery_turns import DeliveryTurns
+from server.service.details import Details
 from server.service.enrolment import Enrolment
 from server.service.files import Files
 from server.service.groups import Groups
@@ -50,6 +52,7 @@ from server.service.presence import Presence
 from server.service.quarantine import Quarantine
 from server.service.receivers import Receivers
 from server.service.records import Teller
+from server.service.reimage import Reimage
 from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
@@ -70,6 +73,7 @@ class Services:
     once: Once
     people: People
     enrolment: Enrolment
+    arrivals: Arrivals
     approvals: Approvals
     quarantine: Quarantine
     index: NodeIndex
@@ -83,6 +87,7 @@ class Services:
     orders: Orders
     output: Output
     metrics: Metrics
+    details: Details
     marks: Marks
     node_export: NodeExport
     rollups: Rollups
@@ -116,7 +121,9 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     index = NodeIndex(db)
     nodes = Nodes(db, audit, wakeups, index)
     quarantine = Quarantine(db, audit, nodes, wakeups)
-    enrolment = Enrolment(db, audit, keys, index, quarantine, config.certificate_days)
+    arrivals = Arrivals(db)
+    reimage = Reimage(db, nodes, quarantine)
+    enrolment = Enrolment(db, audit, keys, index, quarantine, reimage, arrivals, config.certificate_days)
     presence = Presence(db, config.offline_after, clock())
     kinds = Kinds(db)
     files = Files(db, audit, config.file_days, config.file_max_bytes, config.files_max_bytes)
@@ -148,7 +155,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         once=Once(db, keys.seals),
         people=people,
         enrolment=enrolment,
-        approvals=Approvals(db, audit, enrolment, nodes, quarantine, config.approval),
+        arrivals=arrivals,
+        approvals=Approvals(db, audit, enrolment, nodes, quarantine, reimage, config.approval),
         quarantine=quarantine,
         index=index,
         nodes=nodes,
@@ -161,6 +169,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
+        details=Details(db, config),
         marks=Marks(db, windows),
         node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,

@@ -7,6 +7,8 @@
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("[data-copy]");
     if (button) ops.copy(button);
+    var pace = event.target.closest && event.target.closest("[data-every]");
+    if (pace) { ops.pace(Number(pace.dataset.every)); ops.say(pace.textContent); }
     var link = event.target.closest && event.target.closest("[data-copy-from]");
     if (link && navigator.clipboard && window.isSecureContext) { event.preventDefault(); ops.copyFrom(link); }
   });
@@ -18,6 +20,7 @@
   document.addEventListener("input", function (event) { if (event.target.dataset.narrow) ops.narrow(event.target); else ops.applies(); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-keep]")) ops.keep(event.target); });
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-put]")) { event.preventDefault(); ops.put(event.target); } });
+  document.addEventListener("submit", ops.pressed);
   document.addEventListener("submit", function (event) { if (event.target.matches("form[data-span]")) { event.preventDefault(); ops.range(event.target); } });
   document.addEventListener("keydown", ops.key);
   document.addEventListener("toggle", function () { ops.charts(); }, true);
@@ -31,8 +34,8 @@
     var dark = matchMedia("(prefers-color-scheme: dark)");
     if (dark.addEventListener) dark.addEventListener("change", function () { ops.charts(true); });
   }
-  window.addEventListener("pageshow", function () { ops.chosen(); ops.applies(); });
+  window.addEventListener("pageshow", function (event) { ops.chosen(); ops.applies(); ops.shownAgain(event.persisted); });
   all("[data-refresh]").forEach(function (place) { place._at = Date.now(); });
-  ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
+  ops.paceOfAddress(); ops.bringBack(); ops.clocks(); ops.times(); ops.charts(); ops.chosen(); ops.applies(); ops.live();
   setInterval(function () { ops.refresh(); ops.times(); }, 1000);
 })(window.ops);

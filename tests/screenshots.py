@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 import requests
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import CHROMIUM
 from tests.stack import ADMIN_LINE, ROOT
 
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
-SHOWN = ("overview", "attention", "nodes", "node", "log", "command", "style")
+SHOWN = ("overview", "attention", "nodes", "node", "log", "command", "alerts", "alert", "windows", "confirm", "run-waits", "style")
 SCRIPT = 'echo "checking disks …"; df -h / | tail -1; sleep 1; echo "done"; ls /nowhere'
 
 
@@ -48,6 +48,12 @@ def main() -> int:
         "enrol": "/enrol",
         "audit": "/audit",
         "account": "/account",
+        "alerts": "/alerts?history=1",
+        "alert": f"/alerts/{_some_alert(demo)}",
+        "rules": "/rules",
+        "receivers": "/receivers",
+        "windows": "/windows?view=month",
+        "selectors": "/selectors",
     }
     options.to.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -63,6 +69,33 @@ def _some_node(demo: dict[str, str]) -> str:
     headers = {"Authorization": f"Bearer {demo['api_token']}"}
     items = requests.get(f"{demo['url']}/api/v1/nodes?q=db-&state=online", headers=headers, timeout=10).json()["data"]["items"]
     return str(items[0]["id"]) if items else demo["node_id"]
+
+
+def _some_alert(demo: dict[str, str]) -> str:
+    """The newest."""
+    headers = {"Authorization": f"Bearer {demo['api_token']}"}
+    items = requests.get(f"{demo['url']}/api/v1/alerts?history=true&size=1", headers=headers, timeout=10).json()["data"]["items"]
+    return str(items[0]["id"])
+
+
+def _confirm(page: Page, url: str) -> None:
+    """What a bulk change would do."""
+    page.goto(f"{url}/bulk?match=1&select=name:db-*")
+    page.fill("#tags", "tier=gold\nowner=dba")
+    page.click("button[value=tag]")
+    page.wait_for_selector("button[value=go]")
+
+
+def _run_waits(page: Page, url: str) -> None:
+    """A task that would wait for a maintenance window."""
+    page.goto(f"{url}/run?select=maintenance")
+    page.fill("#f-script", "systemctl restart postgresql")
+    page.select_option("[name=wait]", "2592000")
+    page.click("main .actions button[value=preview]")
+    page.wait_for_selector("button[value=go]")
+
+
+STEPS = {"confirm": _confirm, "run-waits": _run_waits}
 
 
 def _some_command(demo: dict[str, str]) -> str:
@@ -93,10 +126,13 @@ def _visit(
     page.fill("input[name=password]", password)
     page.click("form[action='/sign-in'] button")
     page.wait_for_selector("nav")
-    for name, path in pages.items():
+    for name in (*pages, *STEPS):
         shown = name in SHOWN if size == "wide" else name in ("overview", "nodes") and (theme == "light") == (short == "en")
         if everything or shown:
-            page.goto(url + path)
+            if name in STEPS:
+                STEPS[name](page, url)
+            else:
+                page.goto(url + pages[name])
             page.wait_for_timeout(700)
             file = f"{name}-{theme}-{short}.png" if not everything and size == "wide" else f"{name}-{size}-{theme}-{short}.png"
             page.screenshot(path=to / file, full_page=everything)

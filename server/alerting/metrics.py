@@ -16,9 +16,11 @@ MOST = 1e15
 
 @dataclass(frozen=True)
 class Metric:
-    """`subject` is what there are several of on a node; empty for a figure of the whole node. Ranges include both ends."""
+    """`title`: what people call it, without the word "of" (alerts say "TITLE of NODE is …"). `subject` is what there are several of
+    on a node; empty for a figure of the whole node. Ranges include both ends."""
 
     name: str
+    title: str
     unit: str
     source: str
     subject: str = ""
@@ -26,43 +28,45 @@ class Metric:
     high: float = MOST
 
 
-def _detail(name: str, unit: str, subject: str = "", high: float = MOST, low: float = 0.0) -> Metric:
-    return Metric(name, unit, DETAIL, subject, low, 100.0 if unit == PERCENT else high)
+def _detail(name: str, title: str, unit: str, subject: str = "", high: float = MOST, low: float = 0.0) -> Metric:
+    return Metric(name, title, unit, DETAIL, subject, low, 100.0 if unit == PERCENT else high)
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("cpu_usage", PERCENT, HEADLINE, high=100.0),
-        Metric("memory_usage", PERCENT, HEADLINE, high=100.0),
-        Metric("disk_usage", PERCENT, HEADLINE, high=100.0),
-        Metric("load_1", NUMBER, HEADLINE, high=1e6),
-        Metric("network_rx", RATE, HEADLINE),
-        Metric("network_tx", RATE, HEADLINE),
-        _detail("cpu.iowait", PERCENT),
-        _detail("cpu.user", PERCENT),
-        _detail("cpu.system", PERCENT),
-        _detail("core.percent", PERCENT, "core"),
-        _detail("memory.available", BYTES),
-        _detail("memory.swap", PERCENT),
-        _detail("load.5", NUMBER, high=1e6),
-        _detail("load.15", NUMBER, high=1e6),
-        _detail("processes", NUMBER, high=1e8),
-        _detail("uptime", SECONDS),
-        _detail("mount.percent", PERCENT, "mount"),
-        _detail("mount.free", BYTES, "mount"),
-        _detail("mount.used", BYTES, "mount"),
-        _detail("disk.read", RATE, "device"),
-        _detail("disk.write", RATE, "device"),
-        _detail("nic.rx", RATE, "interface"),
-        _detail("nic.tx", RATE, "interface"),
-        _detail("gpu.percent", PERCENT, "gpu"),
-        _detail("gpu.memory", PERCENT, "gpu"),
-        _detail("gpu.temperature", CELSIUS, "gpu", 200.0, -50.0),
+        Metric("cpu_usage", "CPU", PERCENT, HEADLINE, high=100.0),
+        Metric("memory_usage", "Memory", PERCENT, HEADLINE, high=100.0),
+        Metric("disk_usage", "Fullest disk", PERCENT, HEADLINE, high=100.0),
+        Metric("load_1", "Load over 1 min", NUMBER, HEADLINE, high=1e6),
+        Metric("network_rx", "Network received", RATE, HEADLINE),
+        Metric("network_tx", "Network sent", RATE, HEADLINE),
+        _detail("cpu.iowait", "CPU waiting for disks", PERCENT),
+        _detail("cpu.user", "CPU in programs", PERCENT),
+        _detail("cpu.system", "CPU in the kernel", PERCENT),
+        _detail("core.percent", "CPU core", PERCENT, "core"),
+        _detail("memory.available", "Available memory", BYTES),
+        _detail("memory.swap", "Swap", PERCENT),
+        _detail("load.5", "Load over 5 min", NUMBER, high=1e6),
+        _detail("load.15", "Load over 15 min", NUMBER, high=1e6),
+        _detail("processes", "Processes", NUMBER, high=1e8),
+        _detail("uptime", "Uptime", SECONDS),
+        _detail("mount.percent", "Used space", PERCENT, "mount"),
+        _detail("mount.free", "Free space", BYTES, "mount"),
+        _detail("mount.used", "Used bytes", BYTES, "mount"),
+        _detail("disk.read", "Reads", RATE, "device"),
+        _detail("disk.write", "Writes", RATE, "device"),
+        _detail("nic.rx", "Received", RATE, "interface"),
+        _detail("nic.tx", "Sent", RATE, "interface"),
+        _detail("gpu.percent", "GPU", PERCENT, "gpu"),
+        _detail("gpu.memory", "GPU memory", PERCENT, "gpu"),
+        _detail("gpu.temperature", "GPU temperature", CELSIUS, "gpu", 200.0, -50.0),
     )
 }
 
 _BINARY = {"": 1, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_LENGTHS = {SECONDS: 1.0, HOURS: 3600.0, DAYS: 86_400.0}
+_PAIRS = (("d", "h"), ("h", "min"), ("min", "s"))
 _TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _FIGURE = re.compile(r"\s*(?P<number>[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?)\s*(?P<unit>\S*)\s*")
 _EXAMPLES = {
@@ -80,7 +84,7 @@ _EXAMPLES = {
 def plugin_metric(plugin: str, name: str, unit: str = "") -> Metric:
     """A plugin's figure. Its unit is free text of the plugin's; only `%` and `bytes` are known."""
     known = unit if unit in (PERCENT, BYTES) else NUMBER
-    return Metric(f"{PLUGIN_PREFIX}{plugin}/{name}", known, PLUGIN, low=-MOST)
+    return Metric(f"{PLUGIN_PREFIX}{plugin}/{name}", name, known, PLUGIN, low=-MOST)
 
 
 def metric_of(name: str, plugin_units: dict[str, str]) -> Metric:
@@ -155,7 +159,7 @@ def _plain(value: float) -> str:
 
 
 def figure(value: float | None, unit: str) -> str:
-    """For an English sentence: `93.4 %`, `1.5 GiB`, `12 min`."""
+    """For a sentence: `93.4 %`, `1.5 GiB`, `12 min`, `2 h 27 min`."""
     if value is None:
         return "nothing"
     if unit in (BYTES, RATE):
@@ -163,9 +167,16 @@ def figure(value: float | None, unit: str) -> str:
         while amount >= 1024 and len(names) > 1:
             amount, names = amount / 1024, names[1:]
         return f"{sign}{amount:.4g} {names[0]}{'/s' if unit == RATE else ''}"
-    if unit == SECONDS:
-        for name, length in (("d", 86400), ("h", 3600), ("min", 60)):
-            if abs(value) >= length * 2:
-                return f"{value / length:.3g} {name}"
-        return f"{value:.3g} s"
+    if unit in _LENGTHS:
+        return time(value * _LENGTHS[unit])
     return f"{value:.4g} {unit}".strip()
+
+
+def time(seconds: float) -> str:
+    """Two units at most: `45 s`, `90 min`, `2 h 27 min`, `13 d 9 h`."""
+    length = abs(seconds)
+    if length < 120:
+        return f"{seconds:.3g} s"
+    large, small = next(pair for pair in _PAIRS if length >= 2 * _TIMES[pair[0]])
+    whole, rest = divmod(round(length / _TIMES[small]), round(_TIMES[large] / _TIMES[small]))
+    return f"{'-' if seconds < 0 else ''}{whole} {large}" + (f" {rest} {small}" if rest else "")

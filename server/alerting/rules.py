@@ -23,14 +23,14 @@ COUNTERS = (AGENT_RESTARTS, OUTBOX)
 """Kinds whose figure is how much a counter has grown over the rule's span."""
 
 FIXED: dict[str, tuple[str, Metric]] = {
-    DISK_FULL: (BELOW, Metric("disk-full", HOURS, "", "mount", low=1, high=24 * 90)),
-    OFFLINE: (ABOVE, Metric("offline", SECONDS, "", low=0, high=30 * 86400)),
-    AGENT_FAILED: (ABOVE, Metric("agent-failed", NUMBER, "", low=0, high=0)),
-    AGENT_RESTARTS: (ABOVE, Metric("agent-restarts", NUMBER, "", low=0, high=10_000)),
-    UPDATE: (ABOVE, Metric("update-failed", NUMBER, "", low=0, high=0)),
-    CERTIFICATE: (BELOW, Metric("certificate", DAYS, "", low=1, high=365)),
-    OUTBOX: (ABOVE, Metric("outbox", NUMBER, "", low=0, high=1e9)),
-    CLOCK: (ABOVE, Metric("clock", SECONDS, "", low=1, high=30 * 86400)),
+    DISK_FULL: (BELOW, Metric("disk-full", "", HOURS, "", "mount", low=1, high=24 * 90)),
+    OFFLINE: (ABOVE, Metric("offline", "", SECONDS, "", low=0, high=30 * 86400)),
+    AGENT_FAILED: (ABOVE, Metric("agent-failed", "", NUMBER, "", low=0, high=0)),
+    AGENT_RESTARTS: (ABOVE, Metric("agent-restarts", "", NUMBER, "", low=0, high=10_000)),
+    UPDATE: (ABOVE, Metric("update-failed", "", NUMBER, "", low=0, high=0)),
+    CERTIFICATE: (BELOW, Metric("certificate", "", DAYS, "", low=1, high=365)),
+    OUTBOX: (ABOVE, Metric("outbox", "", NUMBER, "", low=0, high=1e9)),
+    CLOCK: (ABOVE, Metric("clock", "", SECONDS, "", low=1, high=30 * 86400)),
 }
 """Kinds that are no matter of a metric → on which side of the threshold it is bad, and what the threshold counts."""
 

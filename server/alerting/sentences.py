@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.alerting import rules
-from server.alerting.metrics import HOURS, Metric, figure
+from server.alerting.metrics import DAYS, HOURS, Metric, figure, time
 from server.alerting.rules import Rule
 from server.alerting.trend import NEVER_HOURS
 
@@ -23,15 +23,15 @@ def storm_over(rule_name: str, count: int) -> str:
 
 def span(ms: int) -> str:
     """`5 min`, `24 h`."""
-    return figure(ms / 1000, "s")
+    return time(ms / 1000)
 
 
 def _by_metric(rule: Rule, metric: Metric, where: str, value: float) -> str:
     held = f" for {span(rule.hold_ms)}" if rule.hold_ms else ""
     threshold = figure(rule.threshold, metric.unit)
     if rule.kind == rules.CHANGE:
-        return f"{metric.name} of {where} changed by {figure(value, metric.unit)} in {span(rule.span_ms)}, {rule.comparison} {threshold}"
-    return f"{metric.name} of {where} is {figure(value, metric.unit)}, {rule.comparison} {threshold}{held}"
+        return f"{metric.title} of {where} changed by {figure(value, metric.unit)} in {span(rule.span_ms)}, {rule.comparison} {threshold}"
+    return f"{metric.title} of {where} is {figure(value, metric.unit)}, {rule.comparison} {threshold}{held}"
 
 
 def _disk_full(rule: Rule, metric: Metric, where: str, value: float) -> str:
@@ -58,7 +58,7 @@ def _update(rule: Rule, metric: Metric, where: str, value: float) -> str:
 def _certificate(rule: Rule, metric: Metric, where: str, value: float) -> str:
     if value < 0:
         return f"The certificate of {where} has ended"
-    return f"The certificate of {where} ends in {figure(value, 'days')}, sooner than {figure(rule.threshold, 'days')}"
+    return f"The certificate of {where} ends in {figure(value, DAYS)}, sooner than {figure(rule.threshold, DAYS)}"
 
 
 def _outbox(rule: Rule, metric: Metric, where: str, value: float) -> str:

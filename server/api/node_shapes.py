@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from host.wire import records
@@ -12,6 +13,7 @@ from host.wire.states import NODE
 from server.api.calls import Answer
 from server.api.parameters import MAX_TIME, SIZE, Paged, Query, Span, Time, one_of, sorts
 from server.errors import BadInput
+from server.service.details import MOST_CHOSEN
 from server.service.marks import Mark
 from server.service.nodes import SORTS
 from server.service.ranges import RANGES
@@ -182,6 +184,40 @@ class NodeSeries(Answer):
     step: int
     points: list[Point]
     plugins: list[PluginPoint]
+
+
+class DetailSpan(NodeSpan, frozen=True, kw_only=True):
+    name: Annotated[
+        list[str], Meta(max_length=MOST_CHOSEN, description="which of them; by default those that stand out most, see names")
+    ] = msgspec.field(default_factory=list)
+
+
+class DetailPoint(Answer):
+    """The mean of what was read in that time, and the highest of it."""
+
+    at: int
+    value: float
+    most: float
+
+
+class DetailLine(Answer):
+    """`figure` is one of `used`, `read`, `written`, `received`, `sent`, `busy`, `memory`, `temperature`."""
+
+    name: str
+    figure: str
+    unit: str
+    points: list[DetailPoint]
+
+
+class NodeDetails(Answer):
+    """`names`: all that were seen in that time. Details from before `kept_since` are no longer kept; `since` is not before it."""
+
+    since: int
+    until: int
+    step: int
+    kept_since: int
+    names: list[str]
+    lines: list[DetailLine]
 
 
 class NodeMarks(Answer):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,10 +18,12 @@ from server.api.calls import Call, Listed, body, listed, query
 from server.api.node_shapes import (
     Agent,
     Daemon,
+    DetailSpan,
     Given,
     ListedNode,
     NamedSpan,
     Node,
+    NodeDetails,
     NodeList,
     NodeLog,
     NodeMarks,
@@ -32,12 +35,13 @@ from server.api.node_shapes import (
     TimelineSpan,
 )
 from server.api.once import created
-from server.api.parameters import order_of
+from server.api.parameters import Query, order_of
 from server.api.windows import maintenance
 from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
 from server.config import Config
 from server.db import Row
 from server.door import Door
+from server.service.details import KINDS, Point
 from server.service.ranges import kept_since, least_step
 from server.service.rollups import COARSE, FINE, HOUR_MS, MINUTE_MS
 from server.service.windows import Active
@@ -66,12 +70,20 @@ _ONE = ("id", "name", "hostname", "ip", "tags", "state", "state_since", "online"
 
 
 class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`."""
+    """`level` is for `log-level`, `text` and `base` for `configure`, see `host.wire.orders.Order`. `confirm`: the names of
+    protected groups that hold the node."""
 
     verb: str
     level: str = ""
     text: str = ""
     base: str = ""
+    confirm: list[str] = []
+
+
+class Confirmed(Query, frozen=True, kw_only=True):
+    confirm: Annotated[list[str], Meta(description="the name of a protected group that holds the node; may be repeated")] = msgspec.field(
+        default_factory=list
+    )
 
 
 def routes(door: Door, services: Services) -> list[Route]:
@@ -121,7 +133,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def retire(request: Request, caller: Caller) -> Response:
         now = services.clock()
-        await services.nodes.retire(caller, request.path_params["id"], now)
+        await services.nodes.retire(caller, request.path_params["id"], now, query(request, Confirmed).confirm)
         return good(now, {"state": RETIRED})
 
     async def metrics(request: Request, caller: Caller) -> Response:
@@ -133,6 +145,18 @@ def routes(door: Door, services: Services) -> list[Route]:
         points = await services.metrics.series(node_id, since, until, step)
         plugins = await services.metrics.plugin_series(node_id, since, until, step)
         return good(now, {"since": since, "until": until, "step": step, "points": points, "plugins": plugins})
+
+    async def details(request: Request, caller: Caller) -> Response:
+        now, node_id, kind = services.clock(), request.path_params["id"], request.path_params["kind"]
+        wanted = query(request, DetailSpan)
+        since, until = wanted.times(now)
+        await services.nodes.get(node_id)
+        found = await services.details.series(node_id, kind, since, until, now, wanted.name, wanted.step)
+        lines = [
+            {"name": line.name, "figure": line.figure, "unit": line.unit, "points": [_point(point) for point in line.points]}
+            for line in found.lines
+        ]
+        return good(now, {name: getattr(found, name) for name in ("since", "until", "step", "kept_since", "names")} | {"lines": lines})
 
     async def marks(request: Request, caller: Caller) -> Response:
         now, node_id = services.clock(), request.path_params["id"]
@@ -151,7 +175,7 @@ def routes(door: Door, services: Services) -> list[Route]:
 
     async def order(request: Request, caller: Caller) -> Response:
         now, wanted = services.clock(), await body(request, WantedOrder)
-        more = {"level": wanted.level, "text": wanted.text, "base": wanted.base}
+        more: dict[str, Any] = {"level": wanted.level, "text": wanted.text, "base": wanted.base, "confirm": wanted.confirm}
         return await created(
             services,
             request,
@@ -197,8 +221,14 @@ def routes(door: Door, services: Services) -> list[Route]:
             call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
         ),
         door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
-        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", answer=NodeState)),
+        door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", query=Confirmed, answer=NodeState)),
         door.route("/api/v1/nodes/{id}/metrics", metrics, NODE_READ, call=Call("Its figures over time", query=NodeSpan, answer=NodeSeries)),
+        door.route(
+            "/api/v1/nodes/{id}/metrics/{kind}",
+            details,
+            NODE_READ,
+            call=Call(f"Figures of each of its {', '.join(KINDS)} over time", query=DetailSpan, answer=NodeDetails),
+        ),
         door.route(
             "/api/v1/nodes/{id}/marks", marks, NODE_READ, call=Call("What happened to it over time", query=NamedSpan, answer=NodeMarks)
         ),
@@ -228,6 +258,10 @@ def step_for(since: int, until: int, now: int, config: Config) -> int:
     least = -(-span // POINTS)
     unit = next(unit for unit in (MINUTE_MS, FINE, COARSE) if (unit >= kept and least <= 5 * unit) or unit == COARSE)
     return max(-(-least // unit), 1) * unit
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {"at": point.at, "value": point.value, "most": point.most}
 
 
 def _daemon(row: Row) -> dict[str, Any]:

@@ -122,7 +122,8 @@ class Together(Answer):
 
 
 class OneDelivery(Delivery):
-    """`together`: what else is in the same message."""
+    """`together`: what else is in the same message; `repeatable`: it can be sent again."""
 
     attempts_log: list[Attempt]
     together: list[Together]
+    repeatable: bool

@@ -14,8 +14,10 @@ from server.api.calls import Call
 from server.auth import NODE_READ, Caller
 from server.config import Config
 from server.door import Door
+from server.errors import Unavailable
+from server.service.alerts import SEVERITIES
 from server.services import Services
-from server.telemetry import CONTENT_TYPE
+from server.telemetry import CONTENT_TYPE, Stands
 
 PATH = "/metrics"
 _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -23,17 +25,26 @@ _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 def routes(door: Door, services: Services) -> list[Route]:
     async def metrics(request: Request, caller: Caller) -> Response:
-        now = services.clock()
-        state = await services.rollups.state()
         text = services.telemetry.text(
             held=services.presence.held,
             stored=services.reports.stored_records,
             waiting=services.reports.waiting,
-            nodes=dict.fromkeys(NODE, 0) | await services.nodes.counts(),
             connections=services.health.connections(),
-            rollup_lag_s=max(0, now - state["done_until"]) / 1000 if state["done_until"] else 0.0,
+            stands=None if (await services.health.state()).away else await stands(services.clock()),
         )
         return Response(text, media_type=CONTENT_TYPE)
+
+    async def stands(now: int) -> Stands | None:
+        try:
+            rolled = (await services.rollups.state())["done_until"]
+            alerts = await services.alerts.counts()
+            return Stands(
+                dict.fromkeys(NODE, 0) | await services.nodes.counts(),
+                {severity: alerts[severity] for severity in SEVERITIES},
+                max(0, now - rolled) / 1000 if rolled else None,
+            )
+        except Unavailable:
+            return None  # it went away since; the figures say so
 
     return [door.route(PATH, metrics, NODE_READ, call=Call("The manager's own figures, for Prometheus", answer=str, media="text/plain"))]
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from host.wire.messages import Facts
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
+from server.api.groups import Members, Results, meant, results
 from server.api.parameters import Query, Short, arranged, sifted, sorts
 from server.auth import NODE_APPROVE, NODE_RETIRE, Caller
 from server.door import Door
@@ -57,6 +58,13 @@ class Confirm(Query, frozen=True, kw_only=True):
     confirm: str = ""
 
 
+class Which(msgspec.Struct, forbid_unknown_fields=True):
+    """`nodes` are ids; `select` stands in their place, and means retired nodes where it speaks of them."""
+
+    nodes: list[str] = []
+    select: str | None = None
+
+
 class Approval(msgspec.Struct, forbid_unknown_fields=True):
     """`same_as`: the id of the node that this machine was before; empty for a new node."""
 
@@ -79,6 +87,16 @@ def routes(door: Door, services: Services) -> list[Route]:
         await services.approvals.reject(caller, request.path_params["id"], now)
         return good(now, None)
 
+    async def retire_all(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Members)
+        ids = await meant(services, wanted.nodes, wanted.select)
+        return good(now, results(await services.nodes.retire_all(caller, ids, now, wanted.confirm)))
+
+    async def restore_all(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, Which)
+        ids = await meant(services, wanted.nodes, wanted.select)
+        return good(now, results(await services.nodes.restore_all(caller, ids, now)))
+
     async def restore(request: Request, caller: Caller) -> Response:
         now = services.clock()
         await services.nodes.restore(caller, request.path_params["id"], now)
@@ -90,6 +108,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         return good(now, None)
 
     return [
+        door.route("/api/v1/nodes/retire", retire_all, NODE_RETIRE, ("POST",), Call("Retire nodes", body=Members, answer=Results)),
+        door.route(
+            "/api/v1/nodes/restore", restore_all, NODE_RETIRE, ("POST",), Call("Take retired nodes back", body=Which, answer=Results)
+        ),
         door.route(
             "/api/v1/waiting", waiting, NODE_APPROVE, call=Call("Hosts that wait for approval", query=WaitingList, answer=Listed[Waiting])
         ),

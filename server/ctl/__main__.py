@@ -14,11 +14,13 @@ from server.ctl import (
     commands,
     files,
     groups,
+    interrupt,
     nodes,
     orders,
     overview,
     quarantine,
     receivers,
+    retirement,
     rules,
     run,
     sign,
@@ -81,7 +83,8 @@ for _verb in (
 ):
     cli.add_command(_verb)
 
-nodes.nodes.add_command(timeline.timeline)
+for _part in (timeline.timeline, retirement.retire, retirement.restore):
+    nodes.nodes.add_command(_part)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         _check_text(sys.argv[1:] if arguments is None else arguments)
-        code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
+        with interrupt.ends():
+            code = cli.main(arguments, prog_name="opsctl", standalone_mode=False)
     except Problem as problem:
         print(f"opsctl: {clean(str(problem))}", file=sys.stderr)
         return problem.exit_code

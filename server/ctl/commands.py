@@ -8,8 +8,8 @@ import click
 
 from host.wire.states import COMMAND, COMMAND_FINAL
 from server.ctl import follow, listing, names, outcome, show
+from server.ctl.interrupt import leaving
 from server.ctl.options import connect, json_option
-from server.ctl.problems import INTERRUPTED
 from server.ctl.run import window_of
 
 
@@ -52,12 +52,9 @@ def output(command_id: str, keep_on: bool, as_json: bool) -> int:
             for chunk in part["chunks"]:
                 sink.chunk(target, chunk)
     else:
-        try:
+        with leaving(f"left running; stop it with: opsctl cancel {command_id}"):
             follow.watch(client, [target], "", sink)
             item = follow.Patient(client).get(f"/api/v1/commands/{command_id}")
-        except KeyboardInterrupt:
-            show.say(f"left running; stop it with: opsctl cancel {command_id}")
-            return INTERRUPTED
     if as_json:
         show.as_json(item | {"chunks": kept.chunks.get(command_id, [])})
     if keep_on:

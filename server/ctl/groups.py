@@ -102,7 +102,7 @@ def delete(group: str, move_up: bool, confirm: str) -> None:
 def put(group: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...], as_json: bool) -> int:
     """Put nodes into GROUP, out of another of the same kind."""
     client = connect()
-    return _done(client.post(f"/api/v1/groups/{_group(client, group)['id']}/members", targets(client, nodes, selector, confirm)), as_json)
+    return done(client.post(f"/api/v1/groups/{_group(client, group)['id']}/members", targets(client, nodes, selector, confirm)), as_json)
 
 
 @groups.command()
@@ -114,7 +114,7 @@ def put(group: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple
 def leave(kind: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...], as_json: bool) -> int:
     """Take nodes out of their group of this KIND."""
     client = connect()
-    return _done(client.post(f"/api/v1/ungroup/{kind}", targets(client, nodes, selector, confirm)), as_json)
+    return done(client.post(f"/api/v1/ungroup/{kind}", targets(client, nodes, selector, confirm)), as_json)
 
 
 @click.command()
@@ -134,7 +134,7 @@ def tag(
 ) -> int:
     """Add tags to nodes, or remove them."""
     client = connect()
-    return _done(
+    return done(
         client.post("/api/v1/tags", targets(client, nodes, selector, confirm) | {"add": dict(add), "remove": list(remove)}), as_json
     )
 
@@ -149,7 +149,7 @@ def tag(
 def field(name: str, value: str, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...], as_json: bool) -> int:
     """Set the custom field NAME to VALUE; an empty value clears it."""
     client = connect()
-    return _done(client.post(f"/api/v1/fields/{name}/values", targets(client, nodes, selector, confirm) | {"value": value}), as_json)
+    return done(client.post(f"/api/v1/fields/{name}/values", targets(client, nodes, selector, confirm) | {"value": value}), as_json)
 
 
 @click.command()
@@ -175,7 +175,7 @@ def targets(client: Client, nodes: tuple[str, ...], selector: str | None, confir
     return which | {"confirm": list(confirm)}
 
 
-def _done(data: dict[str, Any], as_json: bool) -> int:
+def done(data: dict[str, Any], as_json: bool) -> int:
     """Exit code 3 when some could not be changed, 1 when none could."""
     if as_json:
         show.as_json(data)

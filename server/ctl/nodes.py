@@ -106,11 +106,14 @@ def _figure(metric: dict[str, Any]) -> str:
 @click.option("--tag", "tags", multiple=True, type=Pair(), help="A tag for each node that enrols with it; may be repeated.")
 @click.option("--note", default="", help="What it is for.")
 @click.option("--name", default="", help="For the one host that is to be the node of this name.")
+@click.option("--node", default="", metavar="NODE", help="For the machine of this node, installed anew: its history goes on.")
 @json_option
-def enrol_token(uses: int, hours: float, tags: tuple[tuple[str, str], ...], note: str, name: str, as_json: bool) -> None:
+def enrol_token(uses: int, hours: float, tags: tuple[tuple[str, str], ...], note: str, name: str, node: str, as_json: bool) -> None:
     """Make a token with which hosts enrol, and print it."""
+    client = connect()
     wanted = {"uses": uses, "hours": hours, "note": note, "tags": dict(tags), "name": name}
-    data = connect().create("/api/v1/enrolment-tokens", wanted)
+    wanted |= {"node": names.node(client, node)["id"]} if node else {}
+    data = client.create("/api/v1/enrolment-tokens", wanted)
     if as_json:
         show.as_json(data)
         return

@@ -14,8 +14,9 @@ from host.wire.orders import AGENT_RESTART, AGENT_START, AGENT_STOP, COLLECT, CO
 from host.wire.orders import MAX_CONFIGURATION_BYTES as MAX_BYTES
 from server.ctl import follow, names, outcome, show
 from server.ctl.client import Client
-from server.ctl.options import connect, json_option, wait_option
-from server.ctl.problems import INTERRUPTED, Problem, Usage
+from server.ctl.interrupt import PERHAPS, leaving
+from server.ctl.options import confirm_option, connect, json_option, wait_option
+from server.ctl.problems import Problem, Usage
 
 
 class _ToFile:
@@ -41,9 +42,10 @@ def _agent_verb(name: str, verb: str, text: str) -> None:
     @agent.command(name, help=text)
     @click.argument("node")
     @wait_option
+    @confirm_option
     @json_option
-    def command(node: str, wait: bool, as_json: bool) -> int:
-        return _give(connect(), node, {"verb": verb}, wait, as_json)
+    def command(node: str, wait: bool, confirm: tuple[str, ...], as_json: bool) -> int:
+        return _give(connect(), node, {"verb": verb, "confirm": confirm}, wait, as_json)
 
 
 _agent_verb("start", AGENT_START, "Start the agent of NODE (name or id).")
@@ -54,20 +56,22 @@ _agent_verb("restart", AGENT_RESTART, "Restart the agent of NODE (name or id).")
 @click.command()
 @click.argument("node")
 @wait_option
+@confirm_option
 @json_option
-def collect(node: str, wait: bool, as_json: bool) -> int:
+def collect(node: str, wait: bool, confirm: tuple[str, ...], as_json: bool) -> int:
     """Have NODE take a sample of all its figures now."""
-    return _give(connect(), node, {"verb": COLLECT}, wait, as_json)
+    return _give(connect(), node, {"verb": COLLECT, "confirm": confirm}, wait, as_json)
 
 
 @click.command("log-level")
 @click.argument("node")
 @click.argument("level", type=click.Choice(LOG_LEVELS))
 @wait_option
+@confirm_option
 @json_option
-def log_level(node: str, level: str, wait: bool, as_json: bool) -> int:
+def log_level(node: str, level: str, wait: bool, confirm: tuple[str, ...], as_json: bool) -> int:
     """Have the daemon of NODE log at LEVEL until it starts anew."""
-    return _give(connect(), node, {"verb": LOG_LEVEL, "level": level}, wait, as_json)
+    return _give(connect(), node, {"verb": LOG_LEVEL, "level": level, "confirm": confirm}, wait, as_json)
 
 
 @click.group()
@@ -96,8 +100,9 @@ def config_show(node: str, as_json: bool) -> None:
 @click.option("--base", default="", help="The hash of the one it was edited from; without this, the one in force.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @wait_option
+@confirm_option
 @json_option
-def config_push(node: str, file: str, base: str, yes: bool, wait: bool, as_json: bool) -> int:
+def config_push(node: str, file: str, base: str, yes: bool, wait: bool, confirm: tuple[str, ...], as_json: bool) -> int:
     """Put a new configuration in force on NODE, after showing what differs.
 
     A secret that is left masked stays as it is. The one before comes back by itself if the manager is not reached under it.
@@ -115,14 +120,16 @@ def config_push(node: str, file: str, base: str, yes: bool, wait: bool, as_json:
         if file == "-" or not sys.stdin.isatty():
             raise Usage("nobody can be asked here; look at the difference, and give --yes")
         click.confirm(f"put this in force on {found['name']}?", abort=True, err=True)
-    return _give(client, found["id"], {"verb": CONFIGURE, "text": text, "base": base or told["hash"]}, wait, as_json, quiet=True)
+    order = {"verb": CONFIGURE, "text": text, "base": base or told["hash"], "confirm": confirm}
+    return _give(client, found["id"], order, wait, as_json, quiet=True)
 
 
 @click.command()
 @click.argument("node")
 @click.option("--to", "to", required=True, type=click.Path(dir_okay=False), metavar="FILE", help="The tar.gz to write.")
+@confirm_option
 @json_option
-def diagnose(node: str, to: str, as_json: bool) -> int:
+def diagnose(node: str, to: str, confirm: tuple[str, ...], as_json: bool) -> int:
     """Fetch configuration (without secrets), states and logs of NODE's daemon as one file."""
     client = connect()
     found = names.node(client, node)
@@ -131,10 +138,8 @@ def diagnose(node: str, to: str, as_json: bool) -> int:
         part.touch(0o600)
         with part.open("wb") as stream:
             sink = _ToFile(stream)
-            target = _order(client, found, {"verb": DIAGNOSE})
+            target = _order(client, found, {"verb": DIAGNOSE, "confirm": confirm})
             item = _end(client, target, sink)
-        if isinstance(item, int):
-            return item
         if item["state"] == "succeeded":
             if sink.size != item["stdout_bytes"]:
                 raise Problem(f"{sink.size} of {item['stdout_bytes']} bytes came; ask again")
@@ -153,7 +158,8 @@ def diagnose(node: str, to: str, as_json: bool) -> int:
 def _give(client: Client, node: str, order: dict[str, Any], wait: bool, as_json: bool, quiet: bool = False) -> int:
     """Gives the order; waits for its end when that is wanted. The exit code."""
     found = names.node(client, node)
-    target = _order(client, found, order)
+    with leaving(PERHAPS):
+        target = _order(client, found, order)
     if not wait:
         if as_json:
             show.as_json({"command_id": target.command_id})
@@ -164,8 +170,6 @@ def _give(client: Client, node: str, order: dict[str, Any], wait: bool, as_json:
         show.say(f"{found['name']} is {found['state']}: waiting for it to fetch the order")
     kept = follow.Kept()
     item = _end(client, target, kept if as_json or quiet else follow.Raw())
-    if isinstance(item, int):
-        return item
     if as_json:
         show.as_json(item | {"chunks": kept.chunks.get(target.command_id, [])})
     elif item["state"] == "succeeded":
@@ -178,15 +182,12 @@ def _order(client: Client, found: dict[str, Any], order: dict[str, Any]) -> foll
     return follow.Target(answer["command_id"], found["name"])
 
 
-def _end(client: Client, target: follow.Target, sink: follow.Sink) -> dict[str, Any] | int:
-    """The command when it has ended; the exit code when the person went away."""
-    try:
+def _end(client: Client, target: follow.Target, sink: follow.Sink) -> dict[str, Any]:
+    """The command when it has ended."""
+    with leaving(f"left running; go on watching with: opsctl output --follow {target.command_id}"):
         follow.watch(client, [target], "", sink)
         item: dict[str, Any] = follow.Patient(client).get(f"/api/v1/commands/{target.command_id}")
         return item
-    except KeyboardInterrupt:
-        show.say(f"left running; go on watching with: opsctl output --follow {target.command_id}")
-        return INTERRUPTED
 
 
 def _in_force(client: Client, found: dict[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ import click
 from host.wire.tasks import MAX_SCRIPT_BYTES
 from server.ctl import follow, names, results, show
 from server.ctl.client import Client
+from server.ctl.interrupt import PERHAPS, leaving
 from server.ctl.options import Duration, confirm_option, connect, json_option
 from server.ctl.outcome import judge
-from server.ctl.problems import INTERRUPTED, Problem, Usage
+from server.ctl.problems import Problem, Usage
 
 IN_WINDOW = "Wait for a maintenance window of each node, so long at most (7d where nothing is said)."
 
@@ -65,10 +66,12 @@ def run(
     client = connect()
     wanted = meant(client, nodes, selector)
     wish = {"nodes": list(wanted), "type": "script", "content": content, "confirm": list(confirm), "wait_for_window": in_window}
-    task = client.create("/api/v1/commands", wish)
-    targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
-    said_windows(client, targets if in_window else [])
-    return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
+    with leaving(PERHAPS) as left:
+        task = client.create("/api/v1/commands", wish)
+        targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in task["commands"].items()]
+        left.says(*left_running(task, targets))
+        said_windows(client, targets if in_window else [])
+        return announce(task, targets, as_json) if no_wait else wait_for(client, task, targets, wanted, as_json)
 
 
 def meant(client: Client, wanted: tuple[str, ...], selector: str | None) -> dict[str, Any]:
@@ -101,22 +104,22 @@ def wait_for(
             show.say(f"{item['name']} is {item['state']}: waiting for it to fetch the command")
     kept = follow.Kept()
     sink: follow.Sink = kept if as_json else follow.Raw() if len(targets) == 1 else follow.Prefixed()
-    try:
-        follow.watch(client, targets, task["task_id"], sink)
-        ended = follow.everything_of(follow.Patient(client), task["task_id"])
-    except KeyboardInterrupt:
-        show.say("left running on the host" + ("" if len(targets) == 1 else "s") + "; go on watching, or stop it:")
-        for target in targets[:20]:
-            show.say(f"  opsctl output --follow {target.command_id}   opsctl cancel {target.command_id}   # {target.name}")
-        if len(targets) > 20:
-            show.say(f"  and {len(targets) - 20} more: opsctl commands --task {task['task_id']}")
-        return INTERRUPTED
+    follow.watch(client, targets, task["task_id"], sink)
+    ended = follow.everything_of(follow.Patient(client), task["task_id"])
     if as_json:
         results.fetch(client, ended)
         show.as_json(task | {"results": [item | {"chunks": kept.chunks.get(item["id"], [])} for item in ended]})
     elif shown is not None:
         shown(client, ended)
     return judge(ended)
+
+
+def left_running(task: dict[str, Any], targets: Sequence[follow.Target]) -> list[str]:
+    """What Ctrl-C says once the manager has the commands."""
+    first = "left running on the host" + ("" if len(targets) == 1 else "s") + "; go on watching, or stop it:"
+    lines = [f"  opsctl output --follow {one.command_id}   opsctl cancel {one.command_id}   # {one.name}" for one in targets[:20]]
+    more = [f"  and {len(targets) - 20} more: opsctl commands --task {task['task_id']}"] if len(targets) > 20 else []
+    return [first, *lines, *more]
 
 
 def said_windows(client: Client, targets: Sequence[follow.Target]) -> None:

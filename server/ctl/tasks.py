@@ -14,9 +14,10 @@ from click.shell_completion import CompletionItem
 
 from server.ctl import follow, listing, names, results, show
 from server.ctl.client import Client
+from server.ctl.interrupt import PERHAPS, leaving
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.problems import Problem, Usage
-from server.ctl.run import IN_WINDOW, announce, meant, said_windows, wait_for
+from server.ctl.run import IN_WINDOW, announce, left_running, meant, said_windows, wait_for
 
 MAX_BYTES = 2 * 1024 * 1024
 _TAKEN = ("json", "no-wait", "title", "in-window", "set", "set-file", "confirm", "select", "help")
@@ -231,8 +232,10 @@ def _read(file: str) -> str:
 def _send(nodes: tuple[str, ...], selector: str | None, wish: dict[str, Any], no_wait: bool, as_json: bool) -> int:
     client = connect()
     wanted = meant(client, nodes, selector)
-    given = client.create("/api/v1/commands", {"nodes": list(wanted), **wish})
-    targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in given["commands"].items()]
-    said_windows(client, targets if wish["wait_for_window"] else [])
-    shown: Callable[[Client, list[dict[str, Any]]], None] = results.show_all
-    return announce(given, targets, as_json) if no_wait else wait_for(client, given, targets, wanted, as_json, shown)
+    with leaving(PERHAPS) as left:
+        given = client.create("/api/v1/commands", {"nodes": list(wanted), **wish})
+        targets = [follow.Target(command_id, wanted[node_id]["name"]) for node_id, command_id in given["commands"].items()]
+        left.says(*left_running(given, targets))
+        said_windows(client, targets if wish["wait_for_window"] else [])
+        shown: Callable[[Client, list[dict[str, Any]]], None] = results.show_all
+        return announce(given, targets, as_json) if no_wait else wait_for(client, given, targets, wanted, as_json, shown)

@@ -22,9 +22,8 @@ def routes(door: Door, services: Services) -> list[Route]:
     async def enroll(request: Request, caller: Caller) -> Response:
         now = services.clock()
         wanted = await body(request, EnrollRequest)
-        if wanted.token:
-            return good(now, await services.enrolment.enroll(wanted, caller.ip, now))
-        answer = await services.approvals.ask(wanted, caller.ip, now)
+        take = services.enrolment.enroll if wanted.token else services.approvals.ask
+        answer = await take(wanted, caller.ip, now)
         if answer:
             return good(now, answer)
         response = good(now, None, 202)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.alerting import rules
-from server.alerting.metrics import DETAIL, METRICS, PERCENT, Metric, metric_of, read_figure, written
+from server.alerting.metrics import DETAIL, HEADLINE, METRICS, MOST, NUMBER, PERCENT, Metric, metric_of, read_figure, written
 from server.alerting.rules import ABOVE, BELOW, FIXED, Rule, check_clear
 from server.db import Row
 from server.errors import BadInput
 
 MOST_NAME = 100
+DAMAGED = "its {what} was damaged outside the manager: write the rule anew, or delete it"
+_CHOICES = {"kind": rules.KINDS, "comparison": (ABOVE, BELOW), "severity": rules.SEVERITIES}
+_NUMBERS = ("threshold", "clear_threshold", "hold_ms", "clear_ms", "span_ms", "command_limit")
 MOST_COMMANDS_AN_HOUR = 100
 
 
@@ -40,10 +43,32 @@ class Draft:
 
 
 def unit_of(row: Row, plugin_units: dict[str, str]) -> Metric:
-    """What a stored rule's threshold counts."""
+    """What a stored rule's threshold counts; a plain number for a metric that there is none."""
     if row["kind"] in FIXED:
         return FIXED[row["kind"]][1]
-    return metric_of(row["metric"], plugin_units)
+    try:
+        return metric_of(row["metric"], plugin_units)
+    except ValueError:
+        return Metric(row["metric"], row["metric"], NUMBER, HEADLINE, low=-MOST)
+
+
+def sound_of(row: Row, plugin_units: dict[str, str]) -> tuple[Row, str]:
+    """A stored rule with something that can be shown in each place, and what is wrong with it where it was damaged outside the manager.
+
+    Such a rule evaluates nothing.
+    """
+    wrong = [name for name, known in _CHOICES.items() if row[name] not in known]
+    sound = row | {name: _CHOICES[name][0] for name in wrong}
+    for name in _NUMBERS:
+        if not isinstance(row[name], (int, float)) and not (name == "clear_threshold" and row[name] is None):
+            wrong.append(name)
+            sound[name] = 0
+    if not wrong and row["kind"] in rules.BY_METRIC:
+        try:
+            metric_of(row["metric"], plugin_units)
+        except ValueError:
+            wrong.append("metric")
+    return sound, DAMAGED.format(what=wrong[0]) if wrong else ""
 
 
 def rule_of(row: Row) -> Rule:

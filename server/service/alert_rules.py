@@ -19,7 +19,7 @@ from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NotFound
 from server.ids import new_id
 from server.seals import Broken, Seals
-from server.service.alert_drafts import DEFAULTS, Draft, checked, draft_of, unit_of
+from server.service.alert_drafts import DEFAULTS, Draft, checked, draft_of, sound_of, unit_of
 from server.service.alert_readings import Readings
 from server.service.alerts import Alerts
 from server.service.audit import Audit
@@ -62,7 +62,8 @@ class AlertRules:
 
     async def draft(self, rule_id: str, now: int) -> Draft:
         """A rule as it would be written anew, its command kept. Raises NotFound."""
-        return draft_of(await self._stored(rule_id), await self._readings.plugin_units(now))
+        units = await self._readings.plugin_units(now)
+        return draft_of(sound_of(await self._stored(rule_id), units)[0], units)
 
     async def metrics(self, now: int) -> list[tuple[str, str]]:
         """What can be watched now, and its unit: the known figures, and those that plugins told within the hour."""
@@ -254,7 +255,9 @@ def _detail(row: Row) -> Row:
     return {name: row[name] for name in (*names, "severity", "enabled", "command_kind", "command_limit")}
 
 
-def _shown(row: Row, units: dict[str, str]) -> Row:
+def _shown(stored: Row, units: dict[str, str]) -> Row:
+    row, damaged = sound_of(stored, units)
+    row |= {"problem": damaged or row["problem"]}
     metric = unit_of(row, units)
     shown = {name: value for name, value in row.items() if name != "command"}
     clear = row["threshold"] if row["clear_threshold"] is None else row["clear_threshold"]

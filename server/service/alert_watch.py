@@ -19,7 +19,7 @@ from server.alerting.states import Limits, Watch
 from server.db import Db, Row, Session
 from server.errors import BadSelector
 from server.selector import Vocabulary
-from server.service.alert_drafts import rule_of, unit_of
+from server.service.alert_drafts import rule_of, sound_of, unit_of
 from server.service.alert_outcomes import Change, Outcomes
 from server.service.alert_readings import Fleet, Readings, watched
 from server.service.selections import Selections
@@ -72,9 +72,11 @@ class AlertWatch:
         fleet = await self._readings.fleet(now, [metric for row in on if (metric := watched(row))])
         units = await self._readings.plugin_units(now) if any(row["metric"].startswith(PLUGIN_PREFIX) for row in on) else {}
         vocabulary = await self._selections.vocabulary() if on else Vocabulary()
-        meant: dict[str, set[str] | BadSelector] = {}
+        meant: dict[str, set[str] | str] = {}
         for row in on:
-            await self._one(look, row, fleet, unit_of(row, units), await self._meant(meant, row["selector"], vocabulary, now), now)
+            sound, damaged = sound_of(row, units)
+            whom = damaged or await self._meant(meant, row["selector"], vocabulary, now)
+            await self._one(look, sound, fleet, unit_of(sound, units), whom, now)
         self._of_no_rule(look)
         plan = await self._outcomes.plan(look.changes, fleet.nodes, now)
 
@@ -100,25 +102,23 @@ class AlertWatch:
             look.alert_ids[row["rule_id"], row["node_id"], row["subject"]] = row["alert_id"]
         return look
 
-    async def _meant(
-        self, known: dict[str, set[str] | BadSelector], selector: str, vocabulary: Vocabulary, now: int
-    ) -> set[str] | BadSelector:
+    async def _meant(self, known: dict[str, set[str] | str], selector: str, vocabulary: Vocabulary, now: int) -> set[str] | str:
         """The ids that a selector means, read once for all rules that have it; or what is wrong with it."""
         if selector not in known:
             try:
                 read = await self._selections.read(selector, "selector", vocabulary, now)
                 known[selector] = {row["id"] for row in await self._selections.rows_of(read, MOST_NODES)}
             except BadSelector as problem:
-                known[selector] = problem
+                known[selector] = problem.message
         return known[selector]
 
-    async def _one(self, look: Look, row: Row, fleet: Fleet, metric: Metric, meant: set[str] | BadSelector, now: int) -> None:
+    async def _one(self, look: Look, row: Row, fleet: Fleet, metric: Metric, meant: set[str] | str, now: int) -> None:
         watches = look.watches.get(row["id"], {})
-        if isinstance(meant, BadSelector):
+        if isinstance(meant, str):
             # What it meant nobody can say: nothing is evaluated, what is open stays so and is marked unknown.
-            if row["problem"] != meant.message[:500]:
-                log.error("alert rule %s (%s) evaluates nothing: %s", row["id"], row["name"], meant.message)
-                look.problems.append((row, meant.message[:500]))
+            if row["problem"] != meant[:500]:
+                log.error("alert rule %s (%s) evaluates nothing: %s", row["id"], row["name"], meant)
+                look.problems.append((row, meant[:500]))
             meant, seen = {node_id for node_id, _ in watches}, {}
         else:
             if row["problem"]:
@@ -165,9 +165,19 @@ def _watch(row: Row) -> Watch:
         value=row["value"],
         silent=bool(row["silent"]),
         flapping=bool(row["flapping"]),
-        opens=tuple(json.loads(row["opens"])) if row["opens"] else (),
-        marks=tuple((at, value) for at, value in json.loads(row["marks"])) if row["marks"] else (),
+        opens=tuple(at for at, _ in _pairs(row, "opens")),
+        marks=tuple(_pairs(row, "marks")),
     )
+
+
+def _pairs(row: Row, name: str) -> list[tuple[int, float]]:
+    """What is remembered; nothing where that was damaged outside the manager: the watch then begins to count anew."""
+    try:
+        told = json.loads(row[name] or "[]")
+        return [(int(one), 0.0) for one in told] if name == "opens" else [(int(at), float(value)) for at, value in told]
+    except (ValueError, TypeError) as problem:
+        log.warning("alert rule %s: the watch of node %s has lost its %s: %s", row["rule_id"], row["node_id"], name, problem)
+        return []
 
 
 def _stored(watch: Watch) -> Row:

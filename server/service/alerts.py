@@ -13,7 +13,7 @@ from typing import Any
 from server.alerting.metrics import METRICS, NUMBER
 from server.alerting.rules import FIXED
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, NotFound
 from server.ids import new_id
 from server.selector import Condition
@@ -118,7 +118,9 @@ class Alerts:
         """A node's alerts that are not resolved."""
         return [shown(row) for row in await self._db.rows(self._q.open_of_node, {"node_id": node_id})]
 
-    async def acknowledge(self, caller: Caller, alert_ids: Sequence[str], comment: str, now: int) -> list[Outcome]:
+    async def acknowledge(
+        self, caller: Caller, alert_ids: Sequence[str], comment: str, now: int, along: Along[list[Outcome]] | None = None
+    ) -> list[Outcome]:
         """Somebody takes them on; what became of each. Of two people at once one is told who was first.
 
         Raises BadInput: none or too many, or a comment that is too long.
@@ -148,7 +150,7 @@ class Alerts:
                 await self._audit.record(session, caller, "alert.acknowledge", f"alert {taken[0]}", detail, now)
             return done
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, along)
 
     async def resolve(self, session: Session, row: Row, why: str, now: int) -> AlertEvent | None:
         """End one; the event, or None when it had ended already. Telling others is the caller's, see `quiet`."""

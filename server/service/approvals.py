@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from host.wire.machine import marks_of
 from host.wire.messages import EnrollAnswer, EnrollRequest
-from host.wire.states import OFFLINE, PENDING, QUARANTINED, RETIRED
+from host.wire.states import OFFLINE, PENDING
 from server.auth import Caller
 from server.db import Db, Row, Session
-from server.errors import BadInput, Conflict, NodeUnknown, NotAllowed, NotAuthenticated, TooMany
+from server.errors import BadInput, Conflict, NodeUnknown, NotAuthenticated
 from server.ids import new_id
 from server.keys import public_key_hash
+from server.service import waiting_list
 from server.service.audit import Audit
-from server.service.enrolment import Enrolment, check_protocol
+from server.service.enrolment import Enrolment
+from server.service.enrolment_texts import check_protocol
 from server.service.facts import facts_of
-from server.service.machines import read_fingerprint, same_machine
+from server.service.machines import read_fingerprint
 from server.service.nodes import Nodes
 from server.service.quarantine import Quarantine
-
-MAX_WAITING = 500
-"""Anybody who reaches the node link may ask: no more than so many are kept."""
+from server.service.reimage import Reimage
 
 FORGET_MS = 7 * 86_400_000
 """A host that has not asked for so long is dropped from the list; it may ask again."""
@@ -32,7 +32,10 @@ ASK_AGAIN_S = 30.0
 
 
 class Approvals:
-    def __init__(self, db: Db, audit: Audit, enrolment: Enrolment, nodes: Nodes, quarantine: Quarantine, allowed: bool) -> None:
+    def __init__(
+        self, db: Db, audit: Audit, enrolment: Enrolment, nodes: Nodes, quarantine: Quarantine, reimage: Reimage, allowed: bool
+    ) -> None:
+        self._reimage = reimage
         self._db, self._q, self._audit, self._quarantine = db, db.q.waiting, audit, quarantine
         self._enrolment, self._nodes, self._allowed = enrolment, nodes, allowed
 
@@ -52,15 +55,9 @@ class Approvals:
                 raise NotAuthenticated("this key was enrolled before; remove the host's identity folder and enrol again")
             if not self._allowed and not await self._quarantine.was_split(session, marks_of(request.fingerprint)):
                 raise NotAuthenticated("this manager takes hosts in with an enrolment token only; make one there")
-            row = await session.row(self._q.by_key, {"public_key": public_key})
-            if row and row["rejected_at"] is not None:
-                raise NotAllowed("an administrator has rejected this host; ask them, or enrol with a token and a new identity folder")
-            if row:
-                await session.execute(self._q.asked, {"public_key": public_key, "now": now})
+            if await waiting_list.asks_again(session, self._db, public_key, now):
                 return None
-            waiting = await session.row(self._q.total)
-            if waiting and waiting["total"] >= MAX_WAITING:
-                raise TooMany(f"{MAX_WAITING} hosts wait for approval already; try again later", retry_after=600)
+            await waiting_list.check_room(session, self._db)
             await self._take_down(session, request, public_key, ip, now)
             return None
 
@@ -87,22 +84,19 @@ class Approvals:
             assert pending is not None, "a request's node is a row"
             detail = {"name": pending["name"], "key": request["public_key"]}
             if same_as:
-                known = await session.row(self._db.q.nodes.by_id, {"id": same_as})
+                # Locked from here on: a renewal that is under way must not leave a certificate behind that nobody revoked.
+                known = await session.row(self._db.q.machines.node, {"id": same_as})
                 if known is None:
                     raise NodeUnknown(f"there is no node {same_as[:40]!r}", field="same_as")
                 if known["state"] == PENDING:
                     raise BadInput("same_as: this node waits for approval itself", field="same_as")
-                await session.execute(self._db.q.enrolment.revoke_certificates, {"node_id": same_as, "now": now})
-                await session.execute(self._q.set_machine, {"id": same_as, "fingerprint": pending["fingerprint"], "now": now})
-                await self._quarantine.take(session, same_as, marks_of(read_fingerprint(pending["fingerprint"])), now)
-                if known["state"] in (RETIRED, QUARANTINED):
-                    await self._nodes.move(session, same_as, OFFLINE, now)
-                await self._nodes.update_facts(session, same_as, facts_of(pending), pending["ip"], now)
+                found = read_fingerprint(pending["fingerprint"])
+                await self._reimage.take_over(session, known, found, facts_of(pending), pending["ip"], now)
                 await self._nodes.erase(session, node_id, PENDING)
                 detail |= {"same_as": same_as, "was": known["name"]}
             elif not await self._nodes.move(session, node_id, OFFLINE, now):
                 raise Conflict("this host does not wait for approval any more")
-            await self._enrolment.certify(session, now_is, request["csr"], request["public_key"], now)
+            await self._enrolment.certify(session, now_is, request["csr"], request["public_key"], now, request["token_id"] or None)
             await session.execute(self._q.delete_request, {"public_key": request["public_key"]})
             await self._audit.record(session, caller, "node.approve", f"node {now_is}", detail, now)
 
@@ -144,12 +138,7 @@ class Approvals:
 
     async def _take_down(self, session: Session, request: EnrollRequest, public_key: str, ip: str, now: int) -> None:
         node_id = new_id(now)
-        same_as = ""
-        for row in await session.rows(self._q.fingerprints):
-            if same_machine(read_fingerprint(row["fingerprint"]), request.fingerprint):
-                same_as = row["id"]
+        known = await self._reimage.known(session, request.fingerprint)
         name = await self._enrolment.new_node(session, node_id, request, "{}", PENDING, ip, now)
-        row = {"public_key": public_key, "node_id": node_id, "csr": request.csr, "ip": ip[:64], "same_as": same_as, "now": now}
-        await session.execute(self._q.insert, row)
-        actor = Caller("node", node_id, name, ip)
-        await self._audit.record(session, actor, "node.ask", f"node {node_id}", {"name": name, "key": public_key, "same_as": same_as}, now)
+        row: Row = {"public_key": public_key, "node_id": node_id, "csr": request.csr, "ip": ip, "token_id": "", "now": now}
+        await waiting_list.put(session, self._db, self._audit, row | {"same_as": known["id"] if known else ""}, name)

@@ -21,6 +21,7 @@ from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NotAllowed
 from server.ids import new_id
 from server.service.files import READY, Files, clean_name
+from server.service.in_service import check
 
 READ, WRITE = "read", "write"
 
@@ -87,13 +88,14 @@ class CommandFiles:
             raise BadInput("data: is not base64", field="data") from problem
         if len(data) > FILE_CHUNK_BYTES or sent.offset < 0 or sent.total < 0:
             raise BadInput(f"data: at most {FILE_CHUNK_BYTES} bytes at an offset of a file", field="data")
-        row = await self._of(caller, file_id, WRITE)
+        await self._of(caller, file_id, WRITE)
         if sent.total > self._files.max_bytes:
             raise BadInput(f"total: a file has at most {self._files.max_bytes} bytes here", field="total")
 
         async def work(session: Session) -> int:
-            now_row = await session.row(self._q.by_id, {"id": file_id})
-            return await self._files.grow(session, now_row or row, sent.offset, sent.total, data, now)
+            await check(session, self._db.q, caller.id)
+            row = _given(await session.row(self._q.of_node, {"id": file_id, "node_id": caller.id, "direction": WRITE}))
+            return await self._files.grow(session, row, sent.offset, sent.total, data, now)
 
         stored = await self._db.transaction(work)
         if not sent.sha256:
@@ -113,10 +115,13 @@ class CommandFiles:
         return Prepared({**content, "file": row["id"]}, {row["id"]: WRITE})
 
     async def _of(self, caller: Caller, file_id: str, direction: str) -> Row:
-        row = await self._db.row(self._q.of_node, {"id": file_id, "node_id": caller.id, "direction": direction})
-        if row is None:
-            raise NotAllowed("this file belongs to no command of this node that has not ended")
-        return row
+        return _given(await self._db.row(self._q.of_node, {"id": file_id, "node_id": caller.id, "direction": direction}))
+
+
+def _given(row: Row | None) -> Row:
+    if row is None:
+        raise NotAllowed("this file belongs to no command of this node that has not ended")
+    return row
 
 
 def _checked(given: object, stored: str) -> str:

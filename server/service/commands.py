@@ -143,7 +143,7 @@ class Commands:
             self._wakeups.wake(node(node_id))
         return done
 
-    async def cancel(self, caller: Caller, command_id: str, now: int) -> str:
+    async def cancel(self, caller: Caller, command_id: str, now: int, along: Along[str] | None = None) -> str:
         """Stop a command: at once before its host has fetched it, else by a signed request to its agent.
 
         Returns its state now. Raises NotFound; Conflict when it has ended or is itself a cancellation.
@@ -166,7 +166,7 @@ class Commands:
             await session.execute(self._q.insert, order | {"target_id": command_id})
             return str(row["state"])
 
-        state = await self._db.transaction(work)
+        state = await self._db.transaction(work, along)
         self._wakeups.wake(node(row["node_id"]))
         self._wakeups.wake(execution(command_id))
         return state
@@ -278,8 +278,8 @@ class Commands:
         return {row["node_id"] for row in await self._db.rows(self._q.recently_queued, {"since": since})}
 
     async def check_nodes(self, session: Session, wanted: Sequence[str]) -> None:
-        """Raises NodeUnknown, Conflict (retired or quarantined)."""
-        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.by_ids, {"ids": wanted})}
+        """They stay in service until the transaction ends. Raises NodeUnknown, Conflict (retired or quarantined)."""
+        found = {row["id"]: row for row in await session.rows(self._db.q.nodes.keep, {"ids": wanted})}
         for node_id in wanted:
             if node_id not in found:
                 raise NodeUnknown(f"there is no node {node_id[:40]!r}", field="nodes")

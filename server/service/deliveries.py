@@ -12,15 +12,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from server.auth import Caller
-from server.db import Db, Row, Session
+from server.db import Along, Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
 from server.outbound.shapes import TEST
 from server.service.alert_events import GROUPED, RESOLVED, AlertEvent
 from server.service.audit import Audit
 from server.service.page import Order, Page, filtered, ordered
+from server.service.receiver_rows import SEVERITIES, readable
 from server.service.receiver_settings import ALERTMANAGER
-from server.service.receivers import SEVERITIES
 from server.service.selections import Selections
 
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
@@ -63,7 +63,8 @@ class Deliveries:
             await self._enqueue_for(session, receiver, numbered)
 
     async def _enqueue_for(self, session: Session, receiver: Row, numbered: Sequence[tuple[AlertEvent, int, int]]) -> None:
-        kinds, least = json.loads(receiver["event_kinds"]), SEVERITIES.index(receiver["min_severity"])
+        sound = readable(receiver)
+        kinds, least = sound.events, SEVERITIES.index(sound.min_severity)
         wanted = [one for one in numbered if one[0].kind in kinds and _rank(one[0].severity) >= least]
         if wanted and receiver["selector"]:
             meant = await self._meant(session, receiver, [event.node_id for event, _, _ in wanted])
@@ -137,7 +138,8 @@ class Deliveries:
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
     async def get(self, delivery_id: str) -> Row:
-        """With `attempts_log` (each `begun_at`, `took_ms`, `status`, `good`, `answer`) and `together`: what else is in the same message."""
+        """With `attempts_log` (each `begun_at`, `took_ms`, `status`, `good`, `answer`), `together`: what else is in the same message,
+        and `repeatable`: whether it can be sent again, which a test cannot, nor what a receiver that is switched off or gone was told."""
         row = await self._db.row(self._q.by_id, {"id": delivery_id})
         if row is None:
             raise NotFound(f"there is no delivery {delivery_id[:40]!r}")
@@ -145,12 +147,14 @@ class Deliveries:
         together = [
             _shown(one) for one in await self._db.rows(self._q.of_message, {"message_id": row["message_id"]}) if one["id"] != row["id"]
         ]
+        takes = bool(row.pop("takes"))
+        row["repeatable"] = takes and row["state"] == FAILED and row["event_kind"] != "test"
         return _shown(row) | {"attempts_log": [{**one, "good": bool(one["good"])} for one in attempts], "together": together}
 
-    async def again(self, caller: Caller, delivery_id: str, now: int) -> None:
-        """Try a failed one for another day, under the same id; with all that is in the same message. Raises NotFound, Conflict."""
+    async def again(self, caller: Caller, delivery_id: str, now: int, along: Along[str] | None = None) -> str:
+        """Try a failed one for another day, under the same id; with all that is in the same message; its id. Raises NotFound, Conflict."""
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             row = await session.row(self._q.by_id, {"id": delivery_id})
             if row is None:
                 raise NotFound(f"there is no delivery {delivery_id[:40]!r}")
@@ -167,8 +171,9 @@ class Deliveries:
                 raise Conflict(f"only what has failed is sent again; this one is {row['state']}")
             detail = {"receiver": row["receiver_name"], "count": count}
             await self._audit.record(session, caller, "delivery.again", f"delivery {delivery_id}", detail, now)
+            return delivery_id
 
-        await self._db.transaction(work)
+        return await self._db.transaction(work, along)
 
     async def end_overdue(self, now: int) -> None:
         """What could not be delivered for a day has failed, and says so."""

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.auth import Caller
-from server.db import Db, Row, Session
-from server.errors import NotFound
+from server.db import Along, Db, Row, Session
+from server.errors import Conflict, NotFound
 from server.ids import new_id
 from server.outbound.outcome import Outcome
 from server.outbound.shapes import TEST, Told
@@ -114,8 +114,10 @@ class DeliveryTurns:
             if to.kind == ALERTMANAGER and await self._lease(receiver_id, self._clock()):
                 await self._repeat(to, self._clock())
         except (NotFound, Broken) as problem:
-            trouble = Outcome(False, text=str(problem), wait=MOST_S)
-            await self._db.transaction(lambda session: self._wrong(session, receiver_id, trouble, self._clock()))
+            # It was deleted meanwhile, or damaged outside: its page says so, and a change is tried at once.
+            log.error("receiver %s is sent nothing: %s", receiver_id, problem)
+            pause = {"id": receiver_id, "until": self._clock() + round(MOST_S * 1000)}
+            await self._db.transaction(lambda session: session.execute(self._q.pause, pause))
         finally:
             await self._release(receiver_id)
 
@@ -234,23 +236,28 @@ class DeliveryTurns:
 
         await self._db.transaction(work)
 
-    async def test(self, caller: Caller, receiver_id: str, now: int) -> tuple[str, Outcome, int]:
+    async def test(self, caller: Caller, receiver_id: str, now: int, along: Along[str] | None = None) -> tuple[str, Outcome, int]:
         """Send a message that says it is a test, at once, past all that waits: the delivery's id, how it ended, milliseconds.
 
-        One that is taken ends the pause after failures. Raises NotFound, seals.Broken.
+        One that is taken ends the pause after failures. `along` is given the id, before anything is sent. Raises NotFound; Conflict for one
+        that was damaged outside the manager.
         """
-        to, one = await self._receivers.opened(receiver_id), new_id(now)
+        try:
+            to, one = await self._receivers.opened(receiver_id), new_id(now)
+        except Broken as problem:
+            raise Conflict(str(problem)) from problem
         text = words_of(to.settings.get("language", "en")).test
         event = AlertEvent(one, one, TEST, now, "", "Test", TEST, "info", "", "", "", text, None, None, now, 0, "", 1)
         row = {"id": one, "message_id": one, "receiver_id": to.id, "receiver_name": to.name, "alert_id": one, "place": 1}
         row |= {"event_kind": TEST, "severity": "info", "event": text_of(event), "created_at": now, "deadline_at": now + DAY_MS}
 
-        async def before(session: Session) -> None:
+        async def before(session: Session) -> str:
             # Not due before its deadline: the loop leaves it alone, and were this manager to die now, it would be ended there.
             await session.execute(self._db.q.deliveries.insert, row | {"next_at": now + DAY_MS})
             await self._audit.record(session, caller, "receiver.test", f"receiver {to.id}", {"name": to.name}, now)
+            return one
 
-        await self._db.transaction(before)
+        await self._db.transaction(before, along)
         begun = time.perf_counter()
         outcome = await self._sending.send(to, one, [(one, event)], now)
         took_ms, at = round((time.perf_counter() - begun) * 1000), self._clock()
@@ -258,7 +265,7 @@ class DeliveryTurns:
         async def after(session: Session) -> None:
             await session.execute(self._q.attempt, _attempt(one, outcome, now, took_ms))
             await session.execute(self._q.begin, {"message_id": one, "until": at})
-            state, reason = (SENT, "") if outcome.ok else (FAILED, _why(outcome)[:500])
+            state, reason = (SENT, outcome.note[:500]) if outcome.ok else (FAILED, _why(outcome)[:500])
             await session.execute(self._q.finish, {"message_id": one, "state": state, "reason": reason, "now": at})
             if outcome.ok:
                 await session.execute(self._q.went_well, {"id": to.id, "now": at})

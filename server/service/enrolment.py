@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -21,21 +20,26 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from host.wire.machine import marks_of
 from host.wire.messages import EnrollAnswer, EnrollRequest, RenewAnswer
-from host.wire.protocol import PROTOCOL
-from host.wire.states import OFFLINE, QUARANTINED, RETIRED
+from host.wire.states import OFFLINE, PENDING, QUARANTINED, RETIRED
 from server.auth import Caller, nobody
 from server.db import Along, Db, Row, Session
-from server.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
+from server.errors import BadInput, Conflict, NodeUnknown, NotAuthenticated
 from server.ids import new_id, new_secret
 from server.keys import Keys, public_key_hash
+from server.service import waiting_list
+from server.service.arrivals import Arrivals
 from server.service.audit import Audit
+from server.service.enrolment_texts import check_protocol, fingerprint_text, plain_name
 from server.service.facts import facts_text, main_address
+from server.service.in_service import IS_RETIRED, check, refusal
 from server.service.node_index import NodeIndex
-from server.service.quarantine import IN_QUARANTINE, Quarantine
+from server.service.quarantine import Quarantine
+from server.service.reimage import Reimage, there
 
 log = logging.getLogger("server.enrolment")
 
 TOKEN_PREFIX = "ops1."
+WAITS = "it waits for approval: its hardware is that of a node that is known here"
 MAX_HOURS = 24 * 30
 MAX_TAGS = 64
 
@@ -49,7 +53,19 @@ class Token:
 
 
 class Enrolment:
-    def __init__(self, db: Db, audit: Audit, keys: Keys, index: NodeIndex, quarantine: Quarantine, certificate_days: int) -> None:
+    def __init__(
+        self,
+        db: Db,
+        audit: Audit,
+        keys: Keys,
+        index: NodeIndex,
+        quarantine: Quarantine,
+        reimage: Reimage,
+        arrivals: Arrivals,
+        certificate_days: int,
+    ) -> None:
+        self._reimage = reimage
+        self._arrivals = arrivals
         self._db, self._q, self._nodes, self._quarantine = db, db.q.enrolment, db.q.nodes, quarantine
         self._audit, self._keys, self._index, self._days = audit, keys, index, certificate_days
 
@@ -63,10 +79,13 @@ class Enrolment:
         now: int,
         name: str = "",
         along: Along[Token] | None = None,
+        *,
+        node: str = "",
     ) -> Token:
-        """A token for `uses` hosts within `hours`; with a `name` for the one host that becomes the node of this name.
+        """A token for `uses` hosts within `hours`; with a `name` for the one host that becomes the node of this name; with `node`,
+        an id, for that node's machine when it is installed anew (reimage.py).
 
-        Raises BadInput; Conflict when there is such a node already.
+        Raises BadInput; Conflict when there is a node of that name already; NodeUnknown.
         """
         if not 1 <= uses <= 10_000:
             raise BadInput("uses: between 1 and 10000 hosts", field="uses")
@@ -75,6 +94,8 @@ class Enrolment:
         if len(tags) > MAX_TAGS or not all(1 <= len(key) <= 64 and len(value) <= 255 for key, value in tags.items()):
             raise BadInput(f"tags: at most {MAX_TAGS}, names of 1 to 64 and values of up to 255 characters", field="tags")
         name = name.strip()
+        if node and (uses != 1 or name):
+            raise BadInput("node: a token for a machine installed anew has one use, and no other name", field="node")
         if name and uses != 1:
             raise BadInput("name: a token for one named host has one use", field="name")
         if len(name) > 180 or name != plain_name(name):
@@ -85,9 +106,15 @@ class Enrolment:
         async def work(session: Session) -> Token:
             if name and name in {row["name"] for row in await session.rows(self._nodes.names_like, {"name": name, "pattern": name})}:
                 raise Conflict(f"name: there is a node {name} already", field="name")
+            again = await session.row(self._nodes.by_id, {"id": node}) if node else None
+            if node and again is None:
+                raise NodeUnknown(f"there is no node {node[:40]!r}", field="node")
+            if again and again["state"] == PENDING:
+                raise Conflict(f"the node {again['name']} waits for approval itself", field="node")
             row = {
                 "id": token_id,
                 "node_name": name,
+                "for_node": node,
                 "hash": self._keys.seals.token(secret),
                 "note": note[:255],
                 "tags": json.dumps(tags),
@@ -96,19 +123,28 @@ class Enrolment:
             row |= {"expires_at": expires, "created_by": caller.id, "now": now}
             await session.execute(self._q.insert_token, row)
             detail = {"uses": uses, "expires_at": expires, "note": note[:255], "tags": tags} | ({"name": name} if name else {})
-            await self._audit.record(session, caller, "enrolment.token", f"enrolment token {token_id}", detail, now)
+            detail |= {"node": node, "name": again["name"]} if again else {}
+            await self._audit.record(
+                session, caller, "enrolment.token", f"enrolment token {token_id}", detail, now, nodes=[node] if node else ()
+            )
             return Token(token_id, f"{TOKEN_PREFIX}{secret}.{self._keys.ca_pin}", uses, expires)
 
         return await self._db.transaction(work, along)
 
-    async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer:
-        """Take a host in. Raises NotAuthenticated (token), BadInput (request)."""
+    async def enroll(self, request: EnrollRequest, ip: str, now: int) -> EnrollAnswer | None:
+        """Take a host in; None when it has to wait for somebody's word, because it looks like a node that is known (reimage.py).
+
+        Raises NotAuthenticated (token), NotAllowed (rejected), TooMany, BadInput (request).
+        """
         check_protocol(request.protocol)
         token_hash = self._keys.seals.token(_secret_of(request.token))
         public_key = public_key_hash(request.csr)
 
-        async def work(session: Session) -> EnrollAnswer:
-            token = await session.row(self._q.token_by_hash, {"hash": token_hash})
+        found: Row | None = None
+
+        async def work(session: Session) -> EnrollAnswer | None:
+            nonlocal found
+            token = found = await session.row(self._q.token_by_hash, {"hash": token_hash})
             if token is None:
                 raise NotAuthenticated("the enrolment token is unknown; make a new one on the manager")
             known = await session.row(self._q.certificate_by_key, {"public_key": public_key})
@@ -116,11 +152,24 @@ class Enrolment:
                 return self.answer(known["node_id"], known["name"], known["certificate"], now)
             if known:
                 raise NotAuthenticated("this key was enrolled before; remove the host's identity folder and enrol with a new token")
+            asked = await session.row(self._db.q.waiting.by_key, {"public_key": public_key})
+            if asked and asked["token_id"] == token["id"]:
+                await waiting_list.asks_again(session, self._db, public_key, now)
+                return None
             if await session.execute(self._q.use_token, {"id": token["id"], "now": now}) != 1:
                 raise NotAuthenticated(f"the enrolment token {_why_not(token, now)}; make a new one on the manager")
-            return await self._take_in(session, request, token, public_key, ip, now)
+            return await self._decide(session, request, token, public_key, ip, now)
 
-        return await self._db.transaction(work)
+        try:
+            answer = await self._db.transaction(work)
+            if answer is None and found:
+                await self._arrivals.refuse(found["id"], request.facts.hostname, ip, WAITS, now)
+            return answer
+        except NotAuthenticated as problem:
+            # For whoever watches the token: a host that is turned away says so in its own log only.
+            if found:
+                await self._arrivals.refuse(found["id"], request.facts.hostname, ip, problem.message, now)
+            raise
 
     async def caller(self, certificate_der: bytes | None, ip: str, now: int, machine: str = "") -> Caller:
         """The node whose certificate the connection proved; its `credential` is the certificate's fingerprint. `machine` is the
@@ -134,14 +183,16 @@ class Enrolment:
         row = await self._db.row(self._q.caller, {"fingerprint": hashlib.sha256(certificate_der).hexdigest()})
         if row is None:
             raise NotAuthenticated("this certificate is not one of a node here; enrol again")
-        if row["revoked_at"] is not None or row["state"] == RETIRED:
+        if row["state"] == RETIRED:
+            raise NotAuthenticated(IS_RETIRED)
+        if row["revoked_at"] is not None:
             raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
         if row["not_after"] <= now:
             raise NotAuthenticated("this node's certificate has ended; enrol again with a new token")
         if machine and (machine != row["machine"] or row["claims"] or row["state"] == QUARANTINED):
             await self._quarantine.met(row["node_id"], machine, ip, now)
-        if row["state"] == QUARANTINED:
-            raise NotAllowed(IN_QUARANTINE)
+        if problem := refusal(row["state"]):
+            raise problem
         caller = Caller("node", row["node_id"], row["name"], ip, credential=row["fingerprint"], node_state=row["state"])
         if row["older"]:
             await self._retire_older(caller, row["created_at"], now)
@@ -155,6 +206,7 @@ class Enrolment:
         public_key = public_key_hash(csr)
 
         async def work(session: Session) -> str:
+            await check(session, self._db.q, caller.id)
             mine = await session.row(self._q.caller, {"fingerprint": caller.credential})
             if mine is None or mine["revoked_at"] is not None:
                 raise NotAuthenticated("this node's certificate was revoked; enrol again with a new token")
@@ -189,6 +241,44 @@ class Enrolment:
 
         if await self._db.transaction(work):
             log.info("node %s uses its new certificate; the older ones are revoked", caller.name)
+
+    async def _decide(
+        self, session: Session, request: EnrollRequest, token: Row, public_key: str, ip: str, now: int
+    ) -> EnrollAnswer | None:
+        """Which node it is: the one that the token was made for, a new one, or whichever somebody says. The token was used."""
+        if token["for_node"]:
+            known, at_once = await self._reimage.of_token(session, token["for_node"], request.fingerprint, now)
+            if known is None:
+                raise NotAuthenticated("the node that this enrolment token is for was deleted; make a new one on the manager")
+            if at_once:
+                return await self._go_on(session, request, token, known, public_key, ip, now)
+            await self._wait(session, request, token, known["id"], public_key, ip, now)
+            return None
+        known = None if token["node_name"] else await self._reimage.known(session, request.fingerprint)
+        if known and not there(known, now):
+            await self._wait(session, request, token, known["id"], public_key, ip, now)
+            return None
+        return await self._take_in(session, request, token, public_key, ip, now)
+
+    async def _go_on(
+        self, session: Session, request: EnrollRequest, token: Row, known: Row, public_key: str, ip: str, now: int
+    ) -> EnrollAnswer:
+        await self._reimage.take_over(session, known, request.fingerprint, request.facts, ip, now)
+        certificate = await self.certify(session, known["id"], request.csr, public_key, now, token["id"])
+        detail = {"name": known["name"], "token": token["id"], "installed_anew": True}
+        actor = Caller("node", known["id"], known["name"], ip)
+        await self._audit.record(session, actor, "node.enrol", f"node {known['id']}", detail, now)
+        return self.answer(known["id"], known["name"], certificate, now)
+
+    async def _wait(self, session: Session, request: EnrollRequest, token: Row, same_as: str, public_key: str, ip: str, now: int) -> None:
+        held = {"public_key": public_key, "same_as": same_as, "token_id": token["id"], "now": now}
+        if await waiting_list.asks_again(session, self._db, public_key, now):
+            await session.execute(self._db.q.waiting.vouched, held)  # it asked before somebody gave it a token
+            return
+        await waiting_list.check_room(session, self._db)
+        node_id = new_id(now)
+        name = await self.new_node(session, node_id, request, token["tags"], PENDING, ip, now)
+        await waiting_list.put(session, self._db, self._audit, held | {"node_id": node_id, "csr": request.csr, "ip": ip}, name)
 
     async def _take_in(self, session: Session, request: EnrollRequest, token: Row, public_key: str, ip: str, now: int) -> EnrollAnswer:
         node_id = new_id(now)
@@ -251,24 +341,6 @@ class Enrolment:
     def answer(self, node_id: str, name: str, certificate: str, now: int) -> EnrollAnswer:
         """What a host that is taken in is told."""
         return EnrollAnswer(node_id, name, certificate, self._keys.ca_pem, self._keys.dispatch_key(node_id).hex(), now)
-
-
-def plain_name(text: str) -> str:
-    """Without what a name cannot have."""
-    return "".join(c for c in text if c.isprintable() and c not in "%_\\<>\"'& ")[:180]
-
-
-def fingerprint_text(fingerprint: Mapping[str, str]) -> str:
-    """As it is stored: always whole JSON, bounded."""
-    return json.dumps({name[:32]: value[:1000] for name, value in sorted(fingerprint.items())[:3]}, ensure_ascii=False)
-
-
-def check_protocol(protocol: int) -> None:
-    """Raises BadInput for a host that is too old or too new to be understood, and says which of the two is to be updated."""
-    if protocol < PROTOCOL - 1:
-        raise BadInput(f"protocol {protocol} is too old, {PROTOCOL} is spoken here; update the daemon", field="protocol")
-    if protocol > PROTOCOL:
-        raise BadInput(f"protocol {protocol} is too new, {PROTOCOL} is spoken here; update the manager first", field="protocol")
 
 
 def _secret_of(token: str) -> str:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from server.errors import Unavailable
+from server.errors import OpsError, Unavailable
 
 log = logging.getLogger("server.reports")
 
@@ -34,13 +34,13 @@ J = TypeVar("J", bound=Sized)
 
 
 class Intake(Generic[J]):
-    """`write` stores a group in one transaction, and gives the answer to each job, in their order.
+    """`write` stores a group in one transaction, and gives the answer to each job, in their order: a mark, or why it is refused.
 
     What fails as a group is written one by one: what one node sent never fails the others. `at_once`: how many groups may
     be under way, so that one is put together while the database works at another.
     """
 
-    def __init__(self, write: Callable[[Sequence[J]], Awaitable[list[int]]], at_once: int = 1) -> None:
+    def __init__(self, write: Callable[[Sequence[J]], Awaitable[list[int | OpsError]]], at_once: int = 1) -> None:
         self._write, self._at_once = write, at_once
         self._waiting: deque[tuple[J, asyncio.Future[int]]] = deque()
         self._size = 0
@@ -53,7 +53,7 @@ class Intake(Generic[J]):
         return self._size
 
     async def store(self, job: J) -> int:
-        """The answer to `job`, after its commit. Raises what `write` raises for it; Unavailable when too much waits."""
+        """The answer to `job`, after its commit. Raises what `write` raises or refuses it with; Unavailable when too much waits."""
         if self._size > MOST_WAITING:
             raise Unavailable("more reports wait than can be stored soon; send again", retry_after=random.uniform(2.0, 10.0))
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -102,7 +102,9 @@ class Intake(Generic[J]):
                 await self._write_group([one])
         else:
             for (_, answer), mark in zip(group, stored, strict=True):
-                if not answer.done():
+                if isinstance(mark, OpsError):
+                    _fail(answer, mark)
+                elif not answer.done():
                     answer.set_result(mark)
 
 

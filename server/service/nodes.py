@@ -9,16 +9,19 @@ from typing import Any
 import msgspec
 
 from host.wire.messages import Facts
-from host.wire.states import CANCELED, NODE, OFFLINE, ONLINE, PENDING, RETIRED, may_follow
+from host.wire.states import NODE, ONLINE, RETIRED, may_follow
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown
 from server.ids import new_id
 from server.selector import Condition
+from server.service import retirement
 from server.service.audit import Audit
 from server.service.facts import facts_of, facts_text, main_address
 from server.service.node_index import NodeIndex
+from server.service.outcomes import Outcome
 from server.service.page import Order, Page, containing, ordered
+from server.service.protection import confirmed
 from server.wakeups import Wakeups, node
 
 SORTS = {name: f"n.{name}" for name in ("name", "hostname", "ip", "state", "state_since", "last_seen", "daemon_version")}
@@ -144,43 +147,40 @@ class Nodes:
         """Delete changes of state older than `before`."""
         await self._db.transaction(lambda session: session.execute(self._q.delete_states_before, {"before": before}))
 
-    async def retire(self, caller: Caller, node_id: str, now: int) -> None:
+    async def retire(self, caller: Caller, node_id: str, now: int, confirm: Sequence[str] = ()) -> None:
         """Take a node out of service: its certificate is refused from now on, what waits for it is canceled.
 
-        Its history stays. Raises NodeUnknown; Conflict for one that waits for approval.
+        Its history stays. Raises NodeUnknown; Conflict for one that waits for approval, or as `retire_all`.
         """
-        row = await self.get(node_id)
-        if row["state"] == PENDING:
-            raise Conflict(f"the node {row['name']} waits for approval; reject it instead")
+        _well(await self.retire_all(caller, [node_id], now, confirm))
 
-        async def work(session: Session) -> None:
-            if not await self.move(session, node_id, RETIRED, now):
-                return
-            await session.execute(self._db.q.enrolment.revoke_certificates, {"node_id": node_id, "now": now})
-            for command in await session.rows(self._db.q.commands.open_of_node, {"node_id": node_id}):
-                change = {"id": command["id"], "state": CANCELED, "reason": "the node was retired", "now": now}
-                await session.execute(self._db.q.commands.end_unfetched, change)
-            await self._audit.record(session, caller, "node.retire", f"node {node_id}", {"name": row["name"]}, now)
+    async def retire_all(self, caller: Caller, node_ids: Sequence[str], now: int, confirm: Sequence[str] = ()) -> list[Outcome]:
+        """The same with many; what became of each.
 
-        await self._db.transaction(work)
-        self._wakeups.wake(node(node_id))
+        Raises BadInput; Conflict where `confirm` lacks the name of a protected group that holds any of them (protection.py).
+        """
+
+        async def work(session: Session) -> list[Outcome]:
+            guards = await confirmed(session, self._db.q, node_ids, confirm)
+            return await retirement.retire(session, self._db, self._audit, caller, node_ids, now, guards)
+
+        return self._rung(await self._db.transaction(work))
+
+    async def waiting(self, node_ids: Sequence[str]) -> int:
+        """How many commands their retirement would cancel."""
+        row = await self._db.row(self._db.q.waiting.unfetched, {"ids": node_ids})
+        return row["total"] if row else 0
 
     async def restore(self, caller: Caller, node_id: str, now: int) -> None:
         """Take a retired node back into service: the certificates that its retirement revoked are good again, unless they ended.
 
         Raises NodeUnknown, Conflict (it is not retired).
         """
-        row = await self.get(node_id)
+        _well(await self.restore_all(caller, [node_id], now))
 
-        async def work(session: Session) -> None:
-            if row["state"] != RETIRED or not await self.move(session, node_id, OFFLINE, now):
-                raise Conflict(f"the node {row['name']} is {row['state']} and not retired")
-            given = {"node_id": node_id, "at": row["state_since"], "now": now}
-            good = await session.execute(self._db.q.waiting.give_back_certificates, given)
-            detail = {"name": row["name"], "certificates": good}
-            await self._audit.record(session, caller, "node.restore", f"node {node_id}", detail, now)
-
-        await self._db.transaction(work)
+    async def restore_all(self, caller: Caller, node_ids: Sequence[str], now: int) -> list[Outcome]:
+        """The same with many; what became of each. Raises BadInput."""
+        return await self._db.transaction(lambda session: retirement.restore(session, self._db, self._audit, caller, node_ids, now))
 
     async def delete(self, caller: Caller, node_id: str, confirm: str, now: int) -> None:
         """Delete a retired node with all that is kept of it; the audit log stays.
@@ -198,51 +198,34 @@ class Nodes:
             await self._audit.record(session, caller, "node.delete", f"node {node_id}", {"name": row["name"]}, now, nodes=())
 
         await self._db.transaction(work)
+        self._wakeups.wake(node(node_id))
 
     async def retire_long_gone(self, days: int, now: int) -> int:
         """Retire nodes that were offline for `days`; how many. 0 days: none."""
         if days < 1:
             return 0
         rows = await self._db.rows(self._db.q.waiting.long_gone, {"before": now - days * 86_400_000})
-        for row in rows:
-            await self.retire(Caller("node", "", "manager"), row["id"], now)
-        return len(rows)
+        gone = [row["id"] for row in rows]
+        if gone:
+            by, why = Caller("node", "", "manager"), {"offline_days": days}
+            # Nobody is there to be asked: the setting has said it of protected ones too.
+            self._rung(await self._db.transaction(lambda session: retirement.retire(session, self._db, self._audit, by, gone, now, why)))
+        return len(gone)
 
     async def erase(self, session: Session, node_id: str, state: str) -> None:
         """Every row of a node that is in this state. Raises Conflict when it is in another."""
-        q, of_node = self._db.q.waiting, {"node_id": node_id}
-        if await session.execute(q.delete_node, of_node | {"state": state}) != 1:
-            raise Conflict("the node's state has changed; look again")
-        organising = self._db.q.organising
-        for query in (
-            q.delete_output,
-            q.delete_command_files,
-            q.delete_commands,
-            q.delete_certificates,
-            q.delete_lanes,
-            q.delete_drops,
-            q.delete_metrics,
-            q.delete_plugin_metrics,
-            q.delete_rollups,
-            q.delete_plugin_rollups,
-            q.delete_rollups_due,
-            q.delete_logs,
-            q.delete_events,
-            q.delete_agent,
-            q.delete_daemon,
-            q.delete_kinds,
-            q.delete_updates,
-            q.delete_members,
-            q.delete_field_values,
-            q.delete_notes,
-            q.delete_states,
-            q.delete_audit_nodes,
-            self._db.q.machines.delete_of_node,
-            organising.delete_facts,
-            organising.delete_addresses,
-            organising.delete_tags,
-        ):
-            await session.execute(query, of_node)
+        await retirement.erase(session, self._db, node_id, state)
+
+    def _rung(self, done: list[Outcome]) -> list[Outcome]:
+        for one in done:
+            self._wakeups.wake(node(one.id))
+        return done
+
+
+def _well(done: Sequence[Outcome]) -> None:
+    for one in done:
+        if not one.ok:
+            raise Conflict(one.message) if one.name else NodeUnknown(one.message)
 
 
 def change_of(detail: str) -> Change | None:

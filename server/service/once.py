@@ -15,7 +15,7 @@ import msgspec
 
 from server.auth import Caller
 from server.db import Along, Db, Row, Session
-from server.errors import BadInput, OtherRequest
+from server.errors import BadInput, Conflict, OtherRequest
 from server.seals import Broken, Seals
 
 T = TypeVar("T")
@@ -55,6 +55,11 @@ class Once:
             return await work(_Written(self, name, wanted, now)), False
         except _Again as again:
             return self._read(again.row, wanted, kind), True
+        except Conflict:
+            # The first of two at once has changed what the second one looked at before its transaction.
+            if row := await self._db.row(self._q.find, {"id": name}):
+                return self._read(row, wanted, kind), True
+            raise
 
     async def forget(self, now: int) -> int:
         """Delete answers that have been kept long enough; how many."""

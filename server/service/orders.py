@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +20,7 @@ from server.errors import BadInput, Conflict
 from server.service.audit import Audit
 from server.service.commands import Commands
 from server.service.nodes import Nodes
+from server.service.protection import confirmed
 from server.wakeups import Wakeups, node
 
 LIMIT_MS = {CONFIGURE: 3_600_000, DIAGNOSE: 300_000}
@@ -42,11 +44,13 @@ class Orders:
         level: str = "",
         text: str = "",
         base: str = "",
+        confirm: Sequence[str] = (),
         along: Along[str] | None = None,
     ) -> str:
         """Queue an order; the command's id. A daemon that is offline gets it when it is back, until it expires.
 
-        Raises BadInput, NodeUnknown, Conflict (retired node; a configuration that was not made of the one in force).
+        Raises BadInput, NodeUnknown, Conflict (retired node; a configuration that was not made of the one in force; `confirm`
+        lacks the name of a protected group that holds the node, see protection.py).
         """
         detail = await self._check(node_id, verb, level, text, base)
         body = json.dumps(asdict(Order(node_id, level, text, base)), ensure_ascii=False, separators=(",", ":"))
@@ -54,9 +58,10 @@ class Orders:
 
         async def work(session: Session) -> str:
             await self._commands.check_nodes(session, [node_id])
+            guards = await confirmed(session, self._db.q, [node_id], confirm)
             row = self._commands.signed(caller, node_id, verb, f"{DAEMON_PREFIX}{verb}", body, limit, now)
             await session.execute(self._db.q.commands.insert, row)
-            told = {"verb": verb, "command": row["id"], **detail}
+            told = {"verb": verb, "command": row["id"], **detail, **guards}
             await self._audit.record(session, caller, "node.order", f"node {node_id}", told, now, nodes=())  # its timeline has the command
             return str(row["id"])
 

@@ -7,15 +7,14 @@ from collections.abc import Callable
 
 from host.wire.machine import marks_of
 from host.wire.messages import PollAnswer, PollRequest
-from host.wire.states import ONLINE, QUARANTINED, RETIRED
+from host.wire.states import ONLINE
 from server.auth import Caller
 from server.db import Db, Session
-from server.errors import NotAllowed, NotAuthenticated
 from server.service.commands import Commands
-from server.service.enrolment import check_protocol, fingerprint_text
+from server.service.enrolment_texts import check_protocol, fingerprint_text
+from server.service.in_service import check, refusal
 from server.service.nodes import Nodes
 from server.service.presence import Presence
-from server.service.quarantine import IN_QUARANTINE
 from server.wakeups import Wakeups, execution, node
 
 MOST = 2_000
@@ -33,7 +32,8 @@ class Polls:
     async def poll(self, caller: Caller, request: PollRequest, gone: asyncio.Event) -> PollAnswer | None:
         """An answer, after at most `wait` seconds; None when the manager stops. `gone` is set when the host hangs up.
 
-        Raises BadInput when the host speaks a protocol that is not spoken here.
+        Raises BadInput when the host speaks a protocol that is not spoken here; NotAuthenticated, NotAllowed when its node was
+        taken out of service meanwhile (in_service.py): nothing of its news is stored then.
         """
         check_protocol(request.protocol)
         now = self._clock()
@@ -50,6 +50,7 @@ class Polls:
             return
 
         async def work(session: Session) -> list[str]:
+            await check(session, self._db.q, caller.id)
             if comes_back:
                 await self._nodes.move(session, caller.id, ONLINE, now)
             if request.facts:
@@ -72,18 +73,16 @@ class Polls:
                 now = self._clock()
                 commands = await self._commands.mailbox(node_id, request.holding[:MOST], now)
                 left = until - loop.time()
+                if not commands and not gone.is_set():
+                    await self._refuse_again(node_id)
                 if commands or left <= 0 or gone.is_set():
                     return PollAnswer(now, self._wait_s, commands)
-                rung = await bell.wait(left)
+                await bell.wait(left)
                 if self._wakeups.stopping:
                     return None
-                if rung and not gone.is_set():
-                    await self._refuse_again(node_id)
 
     async def _refuse_again(self, node_id: str) -> None:
         """Who was let in when the poll began may have been taken out of service, or put in quarantine, while it was held."""
-        for row in await self._db.rows(self._db.q.nodes.by_ids, {"ids": [node_id]}):
-            if row["state"] == RETIRED:
-                raise NotAuthenticated("this node was retired; enrol again with a new token")
-            if row["state"] == QUARANTINED:
-                raise NotAllowed(IN_QUARANTINE)
+        rows = await self._db.rows(self._db.q.nodes.by_ids, {"ids": [node_id]})
+        if problem := refusal(rows[0]["state"] if rows else None):
+            raise problem

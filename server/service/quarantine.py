@@ -26,13 +26,13 @@ from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, Conflict, EnrolAnew, NodeUnknown, NotAllowed, OpsError, Unavailable
 from server.service.audit import Audit
+from server.service.in_service import IN_QUARANTINE
 from server.service.machines import all_cards_new, same_marks
 from server.service.nodes import Nodes
 from server.wakeups import Wakeups, node
 
 log = logging.getLogger("server.quarantine")
 
-IN_QUARANTINE = "this node is in quarantine: two machines call with its certificate; an administrator decides on its page"
 NOT_THIS_NODE = "this machine is a copy of another node's: it makes a new key and asks to be taken in as a node of its own"
 
 OWN, CLAIMS, FORMER, SPLIT = "own", "claims", "former", "split"

@@ -93,7 +93,7 @@ def check(kind: str, settings: Mapping[str, Any], secrets: Mapping[str, str], po
         raise BadInput(f"url: {problem}", field="url") from problem
     if kind == WEBHOOK:
         try:
-            signing.key_of(secrets["secret"])
+            signing.key_of(secrets.get("secret", ""))
         except ValueError as problem:
             raise BadInput(
                 f"secret: it is {signing.PREFIX} and the base64 of {signing.LEAST} to {signing.MOST} random bytes", field="secret"

@@ -21,10 +21,10 @@ from server.seals import Broken, Seals
 from server.service.alert_events import KINDS as EVENT_KINDS
 from server.service.audit import Audit
 from server.service.groups import check_version
+from server.service.receiver_rows import SEVERITIES, readable, settings_stored
 from server.service.receiver_settings import KINDS, SECRETS, WEBHOOK, check, secrets_of, settings_of
 from server.service.selections import Selections
 
-SEVERITIES = ("info", "warning", "critical")
 MOST = 100
 """So many that each can be sent to at the same time: none waits for another."""
 
@@ -36,6 +36,7 @@ FAILING_MS = 3_600_000
 """From then on a failing receiver needs somebody's attention; before, it may be a restart."""
 
 STUCK_MS = 3_600_000
+SECRETS_BROKEN = "its secrets were changed outside the manager and cannot be read: enter them anew and save"
 OFF, FAILING, FINE, UNTRIED = "off", "failing", "fine", "untried"
 HEALTH = (FINE, FAILING, UNTRIED, OFF)
 
@@ -84,9 +85,12 @@ class Receivers:
         return self._shown(_there(await self._db.row(self._q.by_id, {"id": receiver_id}), receiver_id), waiting.get(receiver_id))
 
     async def opened(self, receiver_id: str) -> Open:
-        """Raises NotFound, seals.Broken."""
+        """Raises NotFound; seals.Broken for one that was changed outside the manager."""
         row = _there(await self._db.row(self._q.by_id, {"id": receiver_id}), receiver_id)
-        return Open(row["id"], row["name"], row["kind"], json.loads(row["settings"]), self._secrets(row))
+        sound = readable(row)
+        if sound.damaged:
+            raise Broken(sound.damaged)
+        return Open(row["id"], row["name"], row["kind"], sound.settings, self._secrets(row))
 
     async def attention(self, now: int) -> list[Row]:
         """Those that somebody should look at, with `why`: `failing` since an hour, or `stuck`: something has waited that long."""
@@ -129,10 +133,12 @@ class Receivers:
     async def change(self, caller: Caller, receiver_id: str, version: int, wanted: Change, now: int) -> int:
         """The new version. What waits is tried at once; switched off, it fails. Raises BadInput, BadSelector, NotFound, Conflict."""
         before = _there(await self._db.row(self._q.by_id, {"id": receiver_id}), receiver_id)
-        kept = self._secrets(before)
-        after = await self._checked(
-            before["kind"], before, wanted, json.loads(before["settings"]), secrets_of(before["kind"], wanted.secrets, kept)
-        )
+        sound = readable(before)
+        if sound.kind != before["kind"]:
+            raise Conflict("its kind was damaged outside the manager: delete the receiver, and make it anew")
+        known = before | {"event_kinds": json.dumps(sound.events), "min_severity": sound.min_severity}
+        secrets = secrets_of(before["kind"], wanted.secrets, self._kept(before))
+        after = await self._checked(before["kind"], known, wanted, sound.settings, secrets)
         secrets = after.pop("opened")
         after["secrets"] = self._locked(receiver_id, secrets)
 
@@ -155,25 +161,27 @@ class Receivers:
         await self._db.transaction(work)
         return version + 1
 
-    async def rotate(self, caller: Caller, receiver_id: str, version: int, now: int) -> str:
+    async def rotate(self, caller: Caller, receiver_id: str, version: int, now: int, along: Along[str] | None = None) -> str:
         """A new secret for a webhook, shown this once; the one before signs as well for a day. Raises BadInput, NotFound, Conflict."""
         before = _there(await self._db.row(self._q.by_id, {"id": receiver_id}), receiver_id)
         if before["kind"] != WEBHOOK:
             raise BadInput("only webhooks are signed", field="kind")
-        kept, made = self._secrets(before), signing.new_secret()
-        secrets = {**kept, "secret": made, "previous": kept["secret"], "previous_until": str(now + OLD_SECRET_MS)}
+        kept, made = self._kept(before), signing.new_secret()
+        secrets = {**kept, "secret": made}
+        if "secret" in kept:
+            secrets |= {"previous": kept["secret"], "previous_until": str(now + OLD_SECRET_MS)}
         row = {name: before[name] for name in ("name", "enabled", "min_severity", "selector", "event_kinds", "settings")}
         row |= {"secrets": self._locked(receiver_id, secrets), "id": receiver_id, "version": version, "now": now, "who": caller.name}
 
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> str:
             check_version("receiver", _there(await session.row(self._q.by_id, {"id": receiver_id}), receiver_id), version)
             if before["version"] != version or await session.execute(self._q.update, row) != 1:
                 raise Conflict("the receiver was changed a moment ago; load it again")
             detail = {"name": before["name"], "both_until": now + OLD_SECRET_MS}
             await self._audit.record(session, caller, "receiver.rotate", f"receiver {receiver_id}", detail, now)
+            return made
 
-        await self._db.transaction(work)
-        return made
+        return await self._db.transaction(work, along)
 
     async def delete(self, caller: Caller, receiver_id: str, version: int, now: int) -> None:
         """What was waiting fails, and the log of deliveries stays. Raises NotFound, Conflict."""
@@ -223,22 +231,36 @@ class Receivers:
     def _locked(self, receiver_id: str, secrets: Mapping[str, str]) -> str:
         return self._seals.lock(json.dumps(secrets), f"receiver {receiver_id}")
 
+    def _kept(self, row: Row) -> dict[str, str]:
+        """Its secrets; none where they cannot be read, so that they can be entered anew."""
+        try:
+            return self._secrets(row)
+        except Broken:
+            return {}
+
     def _secrets(self, row: Row) -> dict[str, str]:
-        return dict(json.loads(self._seals.unlock(row["secrets"], f"receiver {row['id']}")))
+        try:
+            return dict(json.loads(self._seals.unlock(row["secrets"], f"receiver {row['id']}")))
+        except Broken as problem:
+            raise Broken(SECRETS_BROKEN) from problem
 
     def _shown(self, row: Row, waiting: Row | None) -> Row:
         try:
             secrets, problem = self._secrets(row), row["problem"]
-        except Broken as broken:
+        except Broken:
             # Shown all the same, so that somebody can enter them anew.
-            secrets, problem = {}, f"its secrets cannot be read: {broken}"
+            secrets, problem = {}, SECRETS_BROKEN
+        sound = readable(row)
+        problem = sound.damaged or problem
         shown = {name: value for name, value in row.items() if name not in ("secrets", "event_kinds")}
-        health = OFF if not row["enabled"] else FAILING if row["failing_since"] else FINE if row["ok_at"] else UNTRIED
+        health = OFF if not row["enabled"] else FAILING if row["failing_since"] or sound.damaged else FINE if row["ok_at"] else UNTRIED
         return shown | {
             "enabled": bool(row["enabled"]),
-            "events": json.loads(row["event_kinds"]),
-            "settings": json.loads(row["settings"]),
-            "secrets": [name for name in SECRETS[row["kind"]] if name in secrets],
+            "kind": sound.kind,
+            "min_severity": sound.min_severity,
+            "events": sound.events,
+            "settings": sound.settings,
+            "secrets": [name for name in SECRETS[sound.kind] if name in secrets],
             "both_until": int(secrets.get("previous_until", "0")),
             "health": health,
             "problem": problem,
@@ -262,6 +284,6 @@ def _difference(before: Row, after: Row) -> dict[str, Any]:
     """Setting → before and after, of those that changed."""
     plain = ("name", "enabled", "min_severity", "selector", "event_kinds")
     found: dict[str, Any] = {name: [before[name], after[name]] for name in plain if before[name] != after[name]}
-    old, new = json.loads(before["settings"]), json.loads(after["settings"])
+    old, new = settings_stored(before), settings_stored(after)
     found |= {name: [old.get(name), value] for name, value in new.items() if old.get(name) != value and name != "ca"}
     return found | ({"ca": "changed"} if old.get("ca") != new.get("ca") else {})

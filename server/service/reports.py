@@ -16,7 +16,8 @@ import msgspec
 from host.wire.messages import ReportAnswer, ReportRequest
 from host.wire.protocol import LANES, MAX_RECORDS
 from server.db import Db, Session
-from server.errors import BadInput
+from server.errors import BadInput, OpsError
+from server.service.in_service import refusals
 from server.service.intake import Intake
 from server.service.records import RawRecord, Read, Tables, Teller, read, thinned
 from server.wakeups import Wakeups
@@ -65,7 +66,11 @@ class Reports:
         return {lane: intake.waiting for lane, intake in self._intakes.items()}
 
     async def store(self, node_id: str, request: ReportRequest | RawReport, now: int) -> ReportAnswer:
-        """Store what is new and follows without a gap. Raises BadInput; Unavailable when the database cannot take it now."""
+        """Store what is new and follows without a gap.
+
+        Raises BadInput; Unavailable when the database cannot take it now; NotAuthenticated, NotAllowed when the node is not in
+        service any more (in_service.py).
+        """
         if request.lane not in LANES:
             raise BadInput(f"lane: {request.lane!r} is unknown", field="lane")
         if len(request.records) > MAX_RECORDS:
@@ -87,8 +92,8 @@ class Reports:
 
         await self._db.transaction(work)
 
-    async def _commit(self, jobs: Sequence[_Job]) -> list[int]:
-        """Store the jobs, all of one lane, in one transaction; the mark of each."""
+    async def _commit(self, jobs: Sequence[_Job]) -> list[int | OpsError]:
+        """Store the jobs, all of one lane, in one transaction; the mark of each, or why it was refused."""
         try:
             marks, count = await self._db.transaction(lambda session: self._write(session, jobs, careful=False))
         except BadInput:
@@ -100,15 +105,20 @@ class Reports:
                 self._wakeups.wake(topic)
         return marks
 
-    async def _write(self, session: Session, jobs: Sequence[_Job], careful: bool) -> tuple[list[int], int]:
+    async def _write(self, session: Session, jobs: Sequence[_Job], careful: bool) -> tuple[list[int | OpsError], int]:
         lane = jobs[0].lane
         ids = sorted({job.node_id for job in jobs})
+        refused = await refusals(session, self._db.q, ids)
         rows = await session.rows(self._q.lanes, {"ids": ids, "lane": lane})
         known = {(row["node_id"], row["epoch"]): row["stored_seq"] for row in rows}
         marks, changed, tables = dict(known), {}, Tables(self._db)
-        answers, count = [], 0
+        answers: list[int | OpsError] = []
+        count = 0
         for job in jobs:
             job.topics.clear()
+            if problem := refused.get(job.node_id):
+                answers.append(problem)
+                continue
             key = (job.node_id, job.epoch)
             news, mark = _news(job.records, marks.get(key, 0))
             answers.append(mark)

@@ -195,6 +195,10 @@ def _detail(text: str) -> Mapping[str, Any]:
         found = json.loads(text)
     except ValueError:
         return {"text": text}  # long details are cut where they are stored
+    if not isinstance(found, dict):
+        return {"text": text}
     if "count" in found:
         found.pop("nodes", None)  # of many: how many says it
-    return found if isinstance(found, dict) else {"text": text}
+        if found["count"] == 1:
+            found.pop("count")
+    return found

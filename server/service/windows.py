@@ -96,16 +96,16 @@ class Windows(Coverage):
         after = await self.checked(before, wanted)
         return await self._store(caller, "window.change", before, after, version, now)
 
-    async def end_now(self, caller: Caller, window_id: str, now: int) -> int:
+    async def end_now(self, caller: Caller, window_id: str, now: int, along: Along[int] | None = None) -> int:
         """End what is open of it; later openings stay. The new version. Raises NotFound, Conflict (it is not open)."""
         before = await self.get(window_id)
         if not before.enabled or not any(one.start <= now for one in await self.openings_of(before, now, now + 1)):
             raise Conflict("it is not open now; skip its next opening, or switch it off")
         schedule = replace(before.schedule, cuts=(*before.schedule.cuts, now))
         after = replace(before, schedule=read(vars(schedule)))
-        return await self._store(caller, "window.end", before, after, before.version, now)
+        return await self._store(caller, "window.end", before, after, before.version, now, along=along)
 
-    async def skip(self, caller: Caller, window_id: str, date: str, now: int) -> int:
+    async def skip(self, caller: Caller, window_id: str, date: str, now: int, along: Along[int] | None = None) -> int:
         """Stay shut on this date (of the opening's start, in the window's zone). The new version. Raises as `change`."""
         before = await self.get(window_id)
         if date in before.schedule.skip:
@@ -117,7 +117,7 @@ class Windows(Coverage):
             raise BadInput("date: it opens only once; change it, switch it off or delete it", field="date")
         schedule = {**vars(before.schedule), "skip": (*before.schedule.skip, date)}
         after = replace(before, schedule=_read(schedule))
-        return await self._store(caller, "window.skip", before, after, before.version, now, {"date": date})
+        return await self._store(caller, "window.skip", before, after, before.version, now, {"date": date}, along)
 
     async def delete(self, caller: Caller, window_id: str, version: int, now: int) -> None:
         """Raises NotFound, Conflict (changed meanwhile)."""
@@ -161,9 +161,17 @@ class Windows(Coverage):
         return after
 
     async def _store(
-        self, caller: Caller, action: str, before: Window, after: Window, version: int, now: int, more: Mapping[str, Any] | None = None
+        self,
+        caller: Caller,
+        action: str,
+        before: Window,
+        after: Window,
+        version: int,
+        now: int,
+        more: Mapping[str, Any] | None = None,
+        along: Along[int] | None = None,
     ) -> int:
-        async def work(session: Session) -> None:
+        async def work(session: Session) -> int:
             row = await session.row(self._q.by_id, {"id": before.id})
             if row is None:
                 raise NotFound(f"there is no maintenance window {before.id[:40]!r}")
@@ -175,9 +183,9 @@ class Windows(Coverage):
             old, new = _told(before), _told(after)
             detail: dict[str, Any] = {key: [old[key], value] for key, value in new.items() if old[key] != value}
             await self._audit.record(session, caller, action, f"window {before.id}", {"name": after.name, **detail, **(more or {})}, now)
+            return version + 1
 
-        await self._db.transaction(work)
-        return version + 1
+        return await self._db.transaction(work, along)
 
 
 def _read(given: Mapping[str, Any]) -> Schedule:

@@ -14,14 +14,6 @@ from server.web.charts import MINUTE, Chart, chart
 from server.web.words import N_
 
 BEFORE_MS, AFTER_MS = 60 * MINUTE, 30 * MINUTE
-_TITLES = {
-    "cpu_usage": N_("CPU"),
-    "memory_usage": N_("Memory"),
-    "disk_usage": N_("Fullest disk"),
-    "load_1": N_("Load"),
-    "network_rx": N_("Network, received"),
-    "network_tx": N_("Network, sent"),
-}
 
 
 def span_around(alert: Row, now: int) -> tuple[int, int]:
@@ -41,7 +33,7 @@ async def chart_of(services: Services, alert: Row, now: int) -> Chart | None:
         made = chart("metric", name, alert["unit"], (("value", N_("measured")),), rows, since, until, step, plugin)
     elif metric in METRICS and METRICS[metric].source == HEADLINE:
         rows = await services.metrics.series(alert["node_id"], since, until, step)
-        made = chart("metric", _TITLES[metric], METRICS[metric].unit, ((metric, N_("measured")),), rows, since, until, step)
+        made = chart("metric", METRICS[metric].title, METRICS[metric].unit, ((metric, N_("measured")),), rows, since, until, step)
     else:
         return None
     marks = [[alert["opened_at"] / 1000, "bad"]] + ([[alert["resolved_at"] / 1000, "good"]] if alert["resolved_at"] else [])

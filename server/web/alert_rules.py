@@ -17,6 +17,7 @@ from server.errors import BadInput, OpsError
 from server.service.alert_drafts import Draft
 from server.services import Services
 from server.web import session
+from server.web.once import once
 from server.web.render import Pages, address
 from server.web.session import Form
 
@@ -92,7 +93,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 }
                 return await form_page(request, rule, typed, **looked)
             if rule is None:
-                rule_id, _ = await rules.make(caller, draft, now)
+                rule_id, _ = await once(
+                    services, request, caller, tuple[str, list[str]], lambda along: rules.make(caller, draft, now, along)
+                )
             else:
                 rule_id = rule["id"]
                 await rules.change(caller, rule_id, _version(form), draft, now)

@@ -18,6 +18,7 @@ from server.service.page import Page
 from server.services import Services
 from server.web import marks, session
 from server.web.alert_chart import chart_of, span_around
+from server.web.once import once
 from server.web.render import Pages, address
 
 PAGE = 50
@@ -116,11 +117,14 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         }
         return pages.render(request, "alert", values, block="live", status=problem.status if problem else 200)
 
+    async def acknowledged(request: Request, caller: Caller, ids: list[str], comment: str, now: int) -> list[Outcome]:
+        return await once(services, request, caller, list[Outcome], lambda along: alerts.acknowledge(caller, ids, comment, now, along))
+
     async def acknowledge(request: Request, caller: Caller) -> Response:
         form, now = await session.form_of(request), services.clock()
         query = {name: form.get(f"kept.{name}") for name in (*_FILTERS, "history")}
         try:
-            done = await alerts.acknowledge(caller, form.all("alert"), form.get("comment"), now)
+            done = await acknowledged(request, caller, form.all("alert"), form.get("comment"), now)
         except BadInput as problem:
             return await listing(request, query, 1, problem=problem, comment=form.get("comment"))
         if all(one.ok for one in done):
@@ -131,7 +135,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         form, alert_id = await session.form_of(request), request.path_params["id"]
         await alerts.get(alert_id)
         try:
-            [done] = await alerts.acknowledge(caller, [alert_id], form.get("comment"), services.clock())
+            [done] = await acknowledged(request, caller, [alert_id], form.get("comment"), services.clock())
             if not done.ok:
                 raise BadInput(done.message)
         except BadInput as problem:

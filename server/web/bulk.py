@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.auth import NODE_EDIT, Caller
+from host.wire.states import OFFLINE, PENDING, RETIRED
+from server.auth import NODE_EDIT, NODE_RETIRE, Caller, authorize
 from server.db import Row
 from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
@@ -48,6 +49,7 @@ class Action:
 
     look: Looks
     do: Does
+    permission: str = NODE_EDIT
 
 
 def actions(services: Services) -> dict[str, Action]:
@@ -86,6 +88,18 @@ def actions(services: Services) -> dict[str, Action]:
         values = await edits.values_of([row["id"] for row in rows])
         return [Look(row, values.get(row["id"], {}).get(form.get("field"), ""), form.get("value").strip()) for row in rows]
 
+    async def look_retire(form: Form, rows: Sequence[Row]) -> list[Look]:
+        return [Look(row, row["state"], row["state"] if row["state"] == PENDING else RETIRED) for row in rows]
+
+    async def look_restore(form: Form, rows: Sequence[Row]) -> list[Look]:
+        return [Look(row, row["state"], OFFLINE if row["state"] == RETIRED else row["state"]) for row in rows]
+
+    async def retire(caller: Caller, form: Form, ids: Sequence[str], names: Sequence[str]) -> list[Outcome]:
+        return await services.nodes.retire_all(caller, ids, clock(), names)
+
+    async def restore(caller: Caller, form: Form, ids: Sequence[str], names: Sequence[str]) -> list[Outcome]:
+        return await services.nodes.restore_all(caller, ids, clock())
+
     async def tag(caller: Caller, form: Form, ids: Sequence[str], names: Sequence[str]) -> list[Outcome]:
         return await edits.tag(caller, ids, tags_of(form.get("tags"), "tags"), [], clock(), names)
 
@@ -107,6 +121,8 @@ def actions(services: Services) -> dict[str, Action]:
         "group": Action(look_groups, put),
         "ungroup": Action(look_groups, take_out),
         "field": Action(look_field, fill),
+        "retire": Action(look_retire, retire, NODE_RETIRE),
+        "restore": Action(look_restore, restore, NODE_RETIRE),
     }
 
 
@@ -158,6 +174,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             action = known.get(form.get("action"))
             if action is None:
                 raise BadInput(f"action: {form.get('action')[:20]!r} is unknown", field="action")
+            authorize(caller, action.permission)
             looks = await action.look(form, rows)
             if form.get("step") != "go":
                 return await confirm(request, form, looks, names, None)
@@ -180,6 +197,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "changing": changing,
             "first": changing[:SHOWN],
             "guards": targets.confirming(await services.groups.guarding(ids), names),
+            "waiting": await services.nodes.waiting(ids) if form.get("action") == "retire" else 0,
             "problem": problem,
             "field": problem.field if problem else "",
         }

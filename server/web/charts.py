@@ -73,6 +73,7 @@ def chart(
     until: int,
     step: int,
     plugin: str = "",
+    named: bool = False,
 ) -> Chart:
     """One chart of those `columns` (name in the rows, title) of `rows`, which ascend by `at`."""
     present = [row for row in rows if any(row[column] is not None for column, _ in columns)]
@@ -83,7 +84,7 @@ def chart(
     whole = {"t": _later(times), "y": values, "from": since / 1000, "to": until / 1000}
     every = max(1, -(-len(present) // TABLE_ROWS))
     table = list(reversed(present))[::every]
-    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps, plugin)
+    return Chart(name, title, unit, lines, json.dumps(whole, separators=(",", ":")), table, gaps, plugin, named)
 
 
 def _broken(times: Sequence[int], step: int) -> tuple[list[int], int]:

@@ -19,12 +19,14 @@ from host.wire.tasks import KINDS, Output
 from server.auth import COMMAND_CANCEL, COMMAND_READ, COMMAND_RUN, Caller
 from server.db import Row
 from server.door import Door
+from server.service.commands import Submitted
 from server.service.contents import withheld
 from server.service.output import Part
 from server.services import Services
 from server.web import contents, session
 from server.web.ansi import Screen
 from server.web.forms import DRY_RUN
+from server.web.once import once
 from server.web.render import Pages
 
 PAGE = 50
@@ -108,14 +110,16 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return Response(data, headers=headers, media_type="application/octet-stream")
 
     async def cancel(request: Request, caller: Caller) -> Response:
-        await services.commands.cancel(caller, request.path_params["id"], services.clock())
+        command_id, now = request.path_params["id"], services.clock()
+        await once(services, request, caller, str, lambda along: services.commands.cancel(caller, command_id, now, along))
         return RedirectResponse(f"/commands/{request.path_params['id']}?notice=canceled", 303)
 
     async def whole(request: Request, caller: Caller) -> Response:
         """Have the host send all that a task printed; its own page shows how that goes."""
         command, stream = await services.commands.get(request.path_params["id"]), (await session.form_of(request)).get("stream", "stdout")
         content = {"command": command["id"], "stream": stream}
-        done = await services.commands.run(caller, [command["node_id"]], Output.KIND, content, "", services.clock())
+        run, nodes, now = services.commands.run, [command["node_id"]], services.clock()
+        done = await once(services, request, caller, Submitted, lambda along: run(caller, nodes, Output.KIND, content, "", now, (), along))
         return RedirectResponse(f"/commands/{done.commands[command['node_id']]}", 303)
 
     return [

@@ -5,6 +5,7 @@ What was typed is never lost: a mistake or a file that changed meanwhile shows t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from server.db import Row
 from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
 from server.services import Services
-from server.web import session
+from server.web import session, targets
 from server.web.diffs import Line, counts, diff
 from server.web.render import Pages
 
@@ -73,18 +74,30 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             if fields.get("step") == "edit":
                 return editor(request, node, present, text, None)
             changes = _checked(present, text, base)
+            names = fields.all("confirm")
             if fields.get("step") != "go":
-                return preview(request, node, text, base, changes)
-            command = await services.orders.give(caller, node["id"], orders.CONFIGURE, services.clock(), text=text, base=base)
+                return await preview(request, node, text, base, changes, names, None)
+            try:
+                command = await services.orders.give(
+                    caller, node["id"], orders.CONFIGURE, services.clock(), text=text, base=base, confirm=names
+                )
+            except Conflict as refused:
+                if refused.field != "confirm":
+                    raise
+                return await preview(request, node, text, base, changes, names, refused)
         except BadInput as problem:
             return editor(request, node, present, text, problem)
         return RedirectResponse(f"/commands/{command}", 303)
 
-    def preview(request: Request, node: Row, text: str, base: str, changes: list[Line]) -> Response:
+    async def preview(
+        request: Request, node: Row, text: str, base: str, changes: list[Line], names: Sequence[str], problem: OpsError | None
+    ) -> Response:
         added, removed = counts(changes)
         values: dict[str, Any] = {"node": node, "text": text, "base": base, "changes": changes, "added": added, "removed": removed}
         values["ttl"] = services.config.command_ttl
-        return pages.render(request, "configuration_preview", values)
+        values["guards"] = targets.confirming(await services.groups.guarding([node["id"]]), names)
+        values |= {"problem": problem, "field": problem.field if problem else ""}
+        return pages.render(request, "configuration_preview", values, status=problem.status if problem else 200)
 
     return [
         door.route("/nodes/{id}/configuration", show, NODE_READ),

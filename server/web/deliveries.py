@@ -14,6 +14,7 @@ from server.errors import BadInput
 from server.service.deliveries import STATES, WAITING
 from server.services import Services
 from server.web import session
+from server.web.once import once
 from server.web.render import Pages
 
 PAGE = 50
@@ -44,10 +45,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return pages.render(request, "delivery", {"row": await deliveries.get(request.path_params["id"]), "problem": None})
 
     async def again(request: Request, caller: Caller) -> Response:
-        await session.form_of(request)
         delivery_id = request.path_params["id"]
         try:
-            await deliveries.again(caller, delivery_id, services.clock())
+            await once(services, request, caller, str, lambda along: deliveries.again(caller, delivery_id, services.clock(), along))
         except BadInput as problem:
             values = {"row": await deliveries.get(delivery_id), "problem": problem}
             return pages.render(request, "delivery", values, status=problem.status)

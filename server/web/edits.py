@@ -16,6 +16,7 @@ from server.service.outcomes import Outcome
 from server.service.selections import FIELD_TYPES
 from server.services import Services
 from server.web import session, targets
+from server.web.once import once
 from server.web.render import Pages
 from server.web.session import Form
 
@@ -83,7 +84,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def note(request: Request, caller: Caller) -> Response:
         form, node_id = await session.form_of(request), request.path_params["id"]
-        await services.edits.note(caller, node_id, form.get("text"), services.clock())
+        text, now = form.get("text"), services.clock()
+        await once(services, request, caller, str, lambda along: services.edits.note(caller, node_id, text, now, along))
         return RedirectResponse(f"/nodes/{node_id}?notice=saved#h-notes", 303)
 
     async def delete_note(request: Request, caller: Caller) -> Response:
@@ -108,7 +110,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         form = await session.form_of(request)
         choices = [line.strip() for line in form.get("choices").split("\n") if line.strip()]
         try:
-            await services.edits.define(caller, form.get("name"), form.get("title"), form.get("type"), choices, services.clock())
+            name, title, kind = (form.get(part) for part in ("name", "title", "type"))
+            define, now = services.edits.define, services.clock()
+            await once(services, request, caller, int, lambda along: define(caller, name, title, kind, choices, now, along))
         except BadInput as problem:
             return await list_fields(request, form, problem)
         return RedirectResponse("/fields?notice=saved", 303)

@@ -9,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.wire.states import PENDING
 from server.auth import NODE_ENROL, Caller
 from server.config import address
 from server.door import Door
 from server.errors import BadInput, OpsError
+from server.service.arrivals import WAITING, Arrived
 from server.service.enrolment import MAX_HOURS, Token
 from server.services import Services
 from server.web import session
+from server.web.once import once
 from server.web.render import Pages
 
 RECENT_MS = 3_600_000
@@ -28,46 +31,54 @@ class Draft:
     note: str = ""
     tags: str = ""
     name: str = ""
+    node: str = ""
+    """The known node whose machine was installed anew."""
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
-        return await page(request, Draft(), None, None)
+        """With `?token=` what became of that one."""
+        now, token = services.clock(), request.query_params.get("token", "")[:64]
+        draft = Draft(node=request.query_params.get("node", "")[:64])
+        return await page(request, draft, None, await services.arrivals.look(token, now) if token else None, None)
 
     async def make(request: Request, caller: Caller) -> Response:
         fields = await session.form_of(request)
-        draft = Draft(*(fields.get(name).strip() for name in ("uses", "hours", "note", "tags", "name")))
+        draft = Draft(*(fields.get(name).strip() for name in ("uses", "hours", "note", "tags", "name", "node")))
+        now, verb = services.clock(), services.enrolment.create_token
         try:
-            token = await services.enrolment.create_token(
-                caller, _whole(draft.uses), _hours(draft.hours), draft.note, _tags(draft.tags), services.clock(), draft.name
-            )
+            wanted = (_whole(draft.uses), _hours(draft.hours), draft.note, _tags(draft.tags), now, draft.name)
+            # Loaded anew, the page shows the same token again.
+            token = await once(services, request, caller, Token, lambda along: verb(caller, *wanted, along, node=draft.node))
         except BadInput as problem:
-            return await page(request, draft, None, problem)
-        return await page(request, draft, token, None)
+            return await page(request, draft, None, None, problem)
+        return await page(request, draft, token, await services.arrivals.look(token.id, now), None)
 
-    async def page(request: Request, draft: Draft, token: Token | None, problem: OpsError | None) -> Response:
+    async def page(request: Request, draft: Draft, token: Token | None, watched: Arrived | None, problem: OpsError | None) -> Response:
         now = services.clock()
-        since = _since(request.query_params.get("since", ""), now if token else now - RECENT_MS)
         _, port = address(services.config.node_listen, "node_listen")
         host = services.config.public_names[0]
         values: dict[str, Any] = {
             "draft": draft,
+            "known": await services.nodes.get(draft.node) if draft.node else None,
             "token": token,
+            "watched": watched,
+            "settled": watched is not None and _settled(watched),
+            "arrivals": await services.nodes.enrolled_since(now - RECENT_MS) if watched is None else [],
+            "pending": (await services.nodes.counts()).get(PENDING, 0),
             "problem": problem,
             "field": problem.field if problem else "",
-            "since": since,
-            "arrivals": await services.nodes.enrolled_since(since),
             "manager": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "max_hours": MAX_HOURS,
-            "waiting": token is not None or "since" in request.query_params,
         }
         return pages.render(request, "enrol", values, block="arrivals", status=problem.status if problem else 200)
 
     return [door.route("/enrol", show, NODE_ENROL), door.route("/enrol", make, NODE_ENROL, ["POST"])]
 
 
-def _since(text: str, otherwise: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else otherwise
+def _settled(watched: Arrived) -> bool:
+    """Nobody else can come with it, and all who came have told of themselves."""
+    return watched.state != WAITING and all(one.first_at is not None for one in watched.hosts)
 
 
 def _whole(text: str) -> int:

@@ -17,6 +17,7 @@ from server.selector.ast import Group
 from server.service.groups import KINDS, Change
 from server.services import Services
 from server.web import session
+from server.web.once import once
 from server.web.render import Pages
 from server.web.session import Form
 
@@ -40,7 +41,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         form = await session.form_of(request)
         kind, _, parent = form.get("place").partition("/")
         try:
-            await services.groups.make(caller, kind, form.get("name"), parent, bool(form.get("protected")), services.clock())
+            name, protected, make = form.get("name"), bool(form.get("protected")), services.groups.make
+            await once(services, request, caller, str, lambda along: make(caller, kind, name, parent, protected, services.clock(), along))
         except BadInput as problem:
             return await page(request, form, problem)
         return RedirectResponse("/groups?notice=saved", 303)

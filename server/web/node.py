@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -16,8 +17,9 @@ from host.wire.tasks import KINDS
 from server.auth import NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
+from server.errors import Conflict, OpsError
 from server.services import Services
-from server.web import node_charts
+from server.web import node_charts, session, targets
 from server.web.daemon import old, told
 from server.web.groups import selector_of
 from server.web.render import Pages
@@ -73,12 +75,23 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return [row | {"value": values[row["name"]]} for row in await services.edits.fields() if row["name"] in values] if values else []
 
     async def confirm(request: Request, caller: Caller) -> Response:
+        return await ask(request, [], None)
+
+    async def ask(request: Request, names: Sequence[str], problem: OpsError | None) -> Response:
         node = await services.nodes.get(request.path_params["id"])
         waiting = await services.commands.page(node_id=node["id"], task_id="", state=states.QUEUED, limit=1, offset=0)
-        return pages.render(request, "retire", {"node": node, "waiting": waiting.total})
+        guards = targets.confirming(await services.groups.guarding([node["id"]]), names)
+        values = {"node": node, "waiting": waiting.total, "guards": guards, "problem": problem, "field": problem.field if problem else ""}
+        return pages.render(request, "retire", values, status=problem.status if problem else 200)
 
     async def retire(request: Request, caller: Caller) -> Response:
-        await services.nodes.retire(caller, request.path_params["id"], services.clock())
+        names = (await session.form_of(request)).all("confirm")
+        try:
+            await services.nodes.retire(caller, request.path_params["id"], services.clock(), names)
+        except Conflict as refused:
+            if refused.field != "confirm":
+                raise
+            return await ask(request, names, refused)
         return RedirectResponse(f"/nodes/{request.path_params['id']}?notice=retired", 303)
 
     return [

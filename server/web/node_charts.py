@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from server.errors import BadInput
 from server.service.ranges import RANGES
 from server.services import Services
+from server.web import node_details
 from server.web.charts import charts
 from server.web.marks import told
 from server.web.plugins import MAX_CHARTS, plugin_charts, plugin_step
@@ -29,7 +30,7 @@ class Measured:
 
 
 async def values_of(services: Services, node_id: str, query: QueryParams, now: int) -> Measured:
-    """Raises BadInput for a range of an unknown name; other mistakes are told at their field, with the usual range."""
+    """Raises BadInput for a range or a kind of an unknown name; other mistakes are told at their field, with the usual range."""
     problem: BadInput | None = None
     try:
         span = span_of(query, now, services.config, USUAL)
@@ -45,7 +46,7 @@ async def values_of(services: Services, node_id: str, query: QueryParams, now: i
     data: dict[str, Any] = {
         "span": span,
         "ranges": list(RANGES),
-        "here_query": span.query(USUAL),
+        "here_query": span.query(USUAL) | node_details.query_of(query),
         "span_from": typed(query, "from") if problem else span.since,
         "span_until": typed(query, "until") if problem else span.until,
         "problem": problem,
@@ -53,6 +54,7 @@ async def values_of(services: Services, node_id: str, query: QueryParams, now: i
         "charts": charts(series, span.since, span.until, span.step) + measured[:MAX_CHARTS],
         "more_metrics": measured[MAX_CHARTS:],
         **told(marks),
+        **await node_details.values_of(services, node_id, query, span, now),
         "measured_at": series[-1]["at"] if series else 0,
     }
     newest = series[-1]["at"] + span.step if series and span.name else None

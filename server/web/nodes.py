@@ -20,6 +20,7 @@ from server.service.selections import TAKES_COMMANDS
 from server.services import Services
 from server.tables import CSV, JSON, download
 from server.web import session, targets
+from server.web.once import once
 from server.web.render import Pages, address
 from server.web.window_words import until
 
@@ -110,8 +111,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def save(request: Request, caller: Caller) -> Response:
         form = await session.form_of(request)
-        await services.selections.save(caller, form.get("name"), form.get("selector"), services.clock())
-        return RedirectResponse(address("/nodes", select=form.get("selector"), notice="saved"), 303)
+        name, selector, save = form.get("name"), form.get("selector"), services.selections.save
+        await once(services, request, caller, str, lambda along: save(caller, name, selector, services.clock(), along))
+        return RedirectResponse(address("/nodes", select=selector, notice="saved"), 303)
 
     async def forget(request: Request, caller: Caller) -> Response:
         await services.selections.forget(caller, request.path_params["id"], services.clock())

@@ -28,9 +28,6 @@ RANGES = {"1h": 60, "6h": 360, "24h": 1440, "7d": 10_080}
 STEPS = {"1h": 1, "6h": 2, "24h": 10, "7d": 60}
 """Minutes that one point stands for."""
 
-EVERY = {"10": 10, "30": 30, "60": 60, "300": 300, "off": 0}
-"""Seconds between two refreshes, as the address names them."""
-
 TRENDS = (("cpu", N_("CPU")), ("memory", N_("Memory")), ("disk", N_("Fullest disk")))
 BAND = (("most", N_("highest")), ("p95", N_("95th percentile")), ("median", N_("median")))
 HOUR = 60 * MINUTE
@@ -41,7 +38,7 @@ LEVELS = ("", "error", "critical")
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         now, query = services.clock(), request.query_params
-        span, every = _chosen(query.get("range", "24h"), "range", RANGES), _chosen(query.get("every", "30"), "every", EVERY)
+        span = _chosen(query.get("range", "24h"), "range", RANGES)
         q = query.get("q", "")[:200].strip()
         seen = await services.overviews.look(now)
         marks = await services.marks.of_fleet(now - RANGES[span] * MINUTE, now, now)
@@ -54,9 +51,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             **told(marks),
             "range": span,
             "ranges": list(RANGES),
-            "every": every,
-            "seconds": EVERY[every],
-            "intervals": list(EVERY),
             "q": q,
             "found": await services.logs.page(q=q, limit=LINES),
             "sees_commands": caller.may(COMMAND_READ),

@@ -10,16 +10,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
-from server.db import Row
+from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput, OpsError
 from server.outbound.smtp import SECURITY
 from server.outbound.wording import LANGUAGES
 from server.service.alert_events import KINDS as EVENT_KINDS
+from server.service.receiver_rows import SEVERITIES
 from server.service.receiver_settings import DEFAULTS, KINDS, MAIL, SECRETS, WEBHOOK
-from server.service.receivers import SEVERITIES, Change
+from server.service.receivers import Change
 from server.services import Services
 from server.web import session
+from server.web.once import once
 from server.web.render import Pages
 from server.web.session import Form
 
@@ -49,7 +51,11 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if kind not in KINDS:
             raise BadInput(f"kind: {kind[:20]!r} is unknown; use one of {', '.join(KINDS)}", field="kind")
         try:
-            receiver_id, secret = await receivers.make(caller, kind, _change(form, kind), services.clock())
+            wanted, now = _change(form, kind), services.clock()
+            # Loaded anew, the page shows the same secret of the same receiver.
+            receiver_id, secret = await once(
+                services, request, caller, tuple[str, str], lambda along: receivers.make(caller, kind, wanted, now, along)
+            )
         except BadInput as problem:
             return await blank(request, kind, form, problem)
         if secret:
@@ -57,7 +63,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         return RedirectResponse(f"/receivers/{receiver_id}?notice=saved", 303)
 
     async def one(request: Request, caller: Caller) -> Response:
-        return await one_page(request, request.path_params["id"])
+        receiver_id, tested = request.path_params["id"], request.query_params.get("tested", "")[:64]
+        sent = await deliveries.get(tested) if tested else None
+        return await one_page(request, receiver_id, tested=sent if sent and sent["receiver_id"] == receiver_id else None)
 
     async def one_page(
         request: Request, receiver_id: str, form: Form | None = None, problem: OpsError | None = None, **more: Any
@@ -83,16 +91,21 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 await receivers.delete(caller, receiver_id, version, now)
                 return RedirectResponse("/receivers?notice=receiver-deleted", 303)
             if form.get("step") == "rotate":
-                return await one_page(request, receiver_id, secret=await receivers.rotate(caller, receiver_id, version, now))
+                made = await once(services, request, caller, str, lambda along: receivers.rotate(caller, receiver_id, version, now, along))
+                return await one_page(request, receiver_id, secret=made)
             await receivers.change(caller, receiver_id, version, _change(form, row["kind"]), now)
         except BadInput as problem:
             return await one_page(request, receiver_id, form if form.get("name") else None, problem)
         return RedirectResponse(f"/receivers/{receiver_id}?notice=saved", 303)
 
     async def test(request: Request, caller: Caller) -> Response:
-        receiver_id = request.path_params["id"]
-        delivery_id, outcome, took_ms = await services.delivery_turns.test(caller, receiver_id, services.clock())
-        return await one_page(request, receiver_id, tested={"outcome": outcome, "took_ms": took_ms, "id": delivery_id})
+        """Sent once: a second press waits for nothing and is led to the first one's outcome, or to its page while it is under way."""
+        receiver_id, now = request.path_params["id"], services.clock()
+
+        async def send(along: Along[str] | None) -> str:
+            return (await services.delivery_turns.test(caller, receiver_id, now, along))[0]
+
+        return RedirectResponse(f"/receivers/{receiver_id}?tested={await once(services, request, caller, str, send)}", 303)
 
     return [
         door.route("/receivers", show, RECEIVER_READ),

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 
 from server import auth
 from server.auth import Caller, nobody
+from server.ids import new_id
 from server.paths import resource
 from server.web import formats, i18n, words
 from server.web.findings import FINDINGS
@@ -67,6 +68,7 @@ class Pages:
             "now": self.clock(),
             "notice": words.NOTICES.get(request.query_params.get("notice", "")),
             "navigation": [item for item in NAVIGATION if caller.may(item[3])],
+            "press": new_id(self.clock()),
             "badges": getattr(request.state, "badges", {}),
             **values,
         }
@@ -121,6 +123,7 @@ def _script_words(language: Language) -> dict[str, str]:
         "copied": _("Copied"),
         "not_copied": _("Could not copy; select the text and copy it yourself"),
         "updated": _("updated %(ago)s"),
+        "still": _("as of %(ago)s, not refreshed"),
         "lost": _("The manager does not answer; trying again…"),
         "put_large": _("That file is larger than the store takes."),
         "put_failed": _("It could not be put in; choose it again to try once more."),

@@ -18,7 +18,6 @@ from server.auth import COMMAND_RUN, FILE_READ, Caller
 from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
-from server.ids import new_id
 from server.service.commands import MAX_NODES, Submitted
 from server.service.contents import readable, withheld
 from server.service.files import READY
@@ -29,6 +28,7 @@ from server.service.windows import Opening
 from server.services import Services
 from server.web import contents, forms, session, targets
 from server.web.forms import Draft
+from server.web.once import once
 from server.web.render import Pages, address
 from server.web.session import Form
 
@@ -133,7 +133,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 return await preview(request, caller, draft, fit, [], None)
             names = fields.all("confirm")
             try:
-                done = await run_once(request, caller, fields, draft, content, names)
+                done = await submit(request, caller, draft, content, names)
             except Conflict as refused:
                 if refused.field != "confirm":
                     raise
@@ -145,17 +145,14 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             return RedirectResponse(f"/commands/{next(iter(done.commands.values()))}", 303)
         return RedirectResponse(address("/commands", task=done.task_id), 303)
 
-    async def run_once(
-        request: Request, caller: Caller, fields: Form, draft: Draft, content: dict[str, Any], names: list[str]
-    ) -> Submitted:
+    async def submit(request: Request, caller: Caller, draft: Draft, content: dict[str, Any], names: list[str]) -> Submitted:
         """A second click on the button, or a page that is sent again, leads to what the first one made."""
-        now, given = services.clock(), fields.get("once")
-        key = f"page {fields.get('step')} {given}" if given else None
+        now = services.clock()
 
         def run(along: Along[Submitted] | None) -> Awaitable[Submitted]:
             return services.commands.run(caller, draft.frozen, draft.kind, content, draft.name, now, names, along, wait_s=draft.wait)
 
-        return (await services.once.do(caller, key, await request.body(), Submitted, now, run))[0]
+        return await once(services, request, caller, Submitted, run)
 
     async def freeze(draft: Draft) -> Draft:
         """With the ids of all that are meant: what matches the selector later is not among them. Raises BadInput."""
@@ -185,7 +182,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "timeout": fit.timeout,
             "can_try": forms.can_try(fit.schema) and tryable(fit.schema, draft),
             "sealed": forms.seal(services.keys.seals, draft, caller.id, services.clock()),
-            "once": new_id(services.clock()),
             "nodes": nodes,
             "openings": [(opening, wall(opening.starts_at, opening.zone)) for opening in soonest(list(openings.values()))],
             "offline": [row for row in nodes if row["state"] in (OFFLINE, UNKNOWN)],

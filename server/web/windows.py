@@ -16,6 +16,7 @@ from server.errors import BadInput, BadSelector, OpsError
 from server.service.windows import Opened, Wanted, Window
 from server.services import Services
 from server.web import calendar, session, window_form, window_words
+from server.web.once import once
 from server.web.render import Pages
 from server.web.window_form import Draft
 from server.windows import HOST, zone_of
@@ -93,9 +94,10 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         step = form.get("step")
         try:
             if step == "end":
-                await windows.end_now(caller, window_id, now)
+                await once(services, request, caller, int, lambda along: windows.end_now(caller, window_id, now, along))
             elif step == "skip":
-                await windows.skip(caller, window_id, form.get("date"), now)
+                date = form.get("date")
+                await once(services, request, caller, int, lambda along: windows.skip(caller, window_id, date, now, along))
             elif step in ("on", "off"):
                 await windows.change(caller, window_id, version_of(form.get("version")), Wanted(enabled=step == "on"), now)
             elif step == "delete":
@@ -133,7 +135,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             if window_id:
                 await windows.change(caller, window_id, version_of(form.get("version")), wanted, now)
             else:
-                window_id = await windows.make(caller, wanted, now)
+                window_id = await once(services, request, caller, str, lambda along: windows.make(caller, wanted, now, along))
         except BadInput as problem:
             return await form_page(request, caller, await windows.get(window_id) if window_id else None, draft, problem)
         return RedirectResponse(f"/windows/{window_id}?notice=saved", 303)

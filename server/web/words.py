@@ -266,6 +266,36 @@ UPDATE_STATES = {
     "lost": N_("lost"),
 }
 
+FIGURES = {
+    "cpu_usage": N_("CPU"),
+    "memory_usage": N_("Memory"),
+    "disk_usage": N_("Fullest disk"),
+    "load_1": N_("Load over 1 min"),
+    "network_rx": N_("Network received"),
+    "network_tx": N_("Network sent"),
+    "cpu.iowait": N_("CPU waiting for disks"),
+    "cpu.user": N_("CPU in programs"),
+    "cpu.system": N_("CPU in the kernel"),
+    "core.percent": N_("CPU core"),
+    "memory.available": N_("Available memory"),
+    "memory.swap": N_("Swap"),
+    "load.5": N_("Load over 5 min"),
+    "load.15": N_("Load over 15 min"),
+    "processes": N_("Processes"),
+    "uptime": N_("Uptime"),
+    "mount.percent": N_("Used space"),
+    "mount.free": N_("Free space"),
+    "mount.used": N_("Used bytes"),
+    "disk.read": N_("Reads"),
+    "disk.write": N_("Writes"),
+    "nic.rx": N_("Received"),
+    "nic.tx": N_("Sent"),
+    "gpu.percent": N_("GPU"),
+    "gpu.memory": N_("GPU memory"),
+    "gpu.temperature": N_("GPU temperature"),
+}
+"""Metric of an alert rule → its title (server/alerting/metrics.py), so that it is translated."""
+
 ALERT_STATES = {"open": N_("unacknowledged"), "acknowledged": N_("acknowledged"), "resolved": N_("resolved")}
 ALERT_COMMANDS = {
     "wanted": N_("about to start"),

@@ -17,5 +17,8 @@ JOIN nodes n ON n.id = l.node_id;
 CREATE INDEX alert_events_by_node ON alert_events (node_id, at, id);
 CREATE INDEX commands_by_node_kind ON commands (node_id, kind, queued_at, id);
 CREATE INDEX node_events_by_name ON node_events (node_id, name, at);
+-- The known node that a token is for, when its machine is installed anew; the token that a host which waits came with. Empty for none.
+ALTER TABLE enrolment_tokens ADD COLUMN for_node VARCHAR(26) NOT NULL DEFAULT '';
+ALTER TABLE node_requests ADD COLUMN token_id VARCHAR(26) NOT NULL DEFAULT '';
 -- Counts what people changed of a node, so that nobody's change is overwritten unseen.
 ALTER TABLE nodes ADD COLUMN version INT NOT NULL DEFAULT 1;

@@ -65,9 +65,6 @@ ORDER BY /* sorted */ c.queued_at DESC, c.id DESC LIMIT :limit OFFSET :offset;
 -- name: total
 SELECT COUNT(*) AS total FROM commands c WHERE c.target_id IS NULL AND (1 = 1 /* filtered */);
 
--- name: open_of_node
-SELECT id FROM commands WHERE node_id = :node_id AND state = 'queued';
-
 -- name: unfinished
 SELECT c.id, c.node_id, c.kind, c.path, c.state, c.reason, c.queued_at, c.started_at, c.finished_at, c.waits, c.opens_at, t.name AS task_name
 FROM commands c LEFT JOIN tasks t ON t.id = c.task_id

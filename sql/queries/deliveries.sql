@@ -42,8 +42,8 @@ SELECT COUNT(*) AS total FROM deliveries d WHERE d.alert_id = :alert_id;
 
 -- name: by_id
 SELECT d.id, d.receiver_id, d.receiver_name, d.alert_id, d.event_kind, d.severity, d.event, d.message_id, d.state, d.reason, d.attempts,
-  d.created_at, d.next_at, d.deadline_at, d.finished_at
-FROM deliveries d WHERE d.id = :id;
+  d.created_at, d.next_at, d.deadline_at, d.finished_at, COALESCE(r.enabled, 0) AS takes
+FROM deliveries d LEFT JOIN receivers r ON r.id = d.receiver_id WHERE d.id = :id;
 
 -- name: of_message
 SELECT d.id, d.alert_id, d.event FROM deliveries d WHERE d.message_id = :message_id ORDER BY d.created_at, d.place, d.id;

@@ -1,9 +1,23 @@
 -- name: insert_token
-INSERT INTO enrolment_tokens (id, hash, note, tags, uses_left, expires_at, created_by, created_at, revoked_at, node_name)
-VALUES (:id, :hash, :note, :tags, :uses, :expires_at, :created_by, :now, NULL, :node_name);
+INSERT INTO enrolment_tokens (id, hash, note, tags, uses, uses_left, expires_at, created_by, created_at, revoked_at, node_name,
+  for_node)
+VALUES (:id, :hash, :note, :tags, :uses, :uses, :expires_at, :created_by, :now, NULL, :node_name, :for_node);
+
+-- name: watched
+SELECT uses, uses_left, created_at, expires_at, revoked_at, refused_at, refused_host, refused_ip, refused_why
+FROM enrolment_tokens WHERE id = :id;
+
+-- name: arrived
+SELECT n.id, n.name, n.state, n.ip, n.last_seen, MIN(c.created_at) AS enrolled_at
+FROM node_certificates c JOIN nodes n ON n.id = c.node_id WHERE c.token_id = :id
+GROUP BY n.id, n.name, n.state, n.ip, n.last_seen ORDER BY enrolled_at DESC, n.id DESC LIMIT :limit;
+
+-- name: refuse
+UPDATE enrolment_tokens SET refused_at = :now, refused_host = :host, refused_ip = :ip, refused_why = :why
+WHERE id = :id AND (refused_at IS NULL OR refused_at <= :before);
 
 -- name: token_by_hash
-SELECT id, tags, uses_left, expires_at, revoked_at, node_name FROM enrolment_tokens WHERE hash = :hash;
+SELECT id, tags, uses_left, expires_at, revoked_at, node_name, for_node FROM enrolment_tokens WHERE hash = :hash;
 
 -- name: use_token
 UPDATE enrolment_tokens SET uses_left = uses_left - 1

@@ -20,6 +20,17 @@ GROUP BY at - at % :step ORDER BY 1 LIMIT :limit;
 -- name: latest
 SELECT at, detail FROM node_metrics WHERE node_id = :node_id AND at >= :since ORDER BY at DESC LIMIT 100;
 
+-- name: details
+SELECT m.at, m.detail FROM node_metrics m WHERE m.node_id = :node_id AND m.at >= :since AND m.at <= :until AND m.at IN (
+  SELECT MIN(s.at) FROM node_metrics s WHERE s.node_id = :node_id AND s.at >= :since AND s.at <= :until
+    AND (:cpu = 0 OR s.cpu_usage IS NOT NULL) AND (:disk = 0 OR s.disk_usage IS NOT NULL) AND (:network = 0 OR s.network_rx IS NOT NULL)
+    AND (:word = '' OR INSTR(s.detail, :word) > 0)
+  GROUP BY s.at - s.at % :slot)
+ORDER BY m.at, m.epoch, m.seq LIMIT :limit;
+
+-- name: first
+SELECT node_id, MIN(at) AS at FROM node_metrics WHERE node_id IN (:ids*) AND at >= :since GROUP BY node_id;
+
 -- name: delete_before
 DELETE FROM node_metrics WHERE node_id = :node_id AND at < :before;
 

@@ -10,6 +10,18 @@ SELECT * FROM nodes WHERE id = :id;
 -- name: by_ids
 SELECT id, name, state FROM nodes WHERE id IN (:ids*);
 
+-- name: keep__sqlite
+SELECT id, name, state FROM nodes WHERE id IN (:ids*);
+
+-- name: keep__mysql
+SELECT id, name, state FROM nodes WHERE id IN (:ids*) ORDER BY id LOCK IN SHARE MODE;
+
+-- name: lock__sqlite
+SELECT id, state FROM nodes WHERE id IN (:ids*);
+
+-- name: lock__mysql
+SELECT id, state FROM nodes WHERE id IN (:ids*) ORDER BY id FOR UPDATE;
+
 -- name: names_like
 SELECT name FROM nodes WHERE name = :name OR name LIKE :pattern;
 
@@ -49,6 +61,9 @@ WHERE id = :id;
 
 -- name: move
 UPDATE nodes SET state = :state, state_since = :now, updated_at = :now WHERE id = :id AND state IN (:from_states*);
+
+-- name: move_all
+UPDATE nodes SET state = :state, state_since = :now, updated_at = :now WHERE id IN (:ids*) AND state IN (:from_states*);
 
 -- name: note_state
 INSERT INTO node_states (id, node_id, at, state) VALUES (:id, :node_id, :now, :state);

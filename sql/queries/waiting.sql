@@ -1,12 +1,15 @@
 -- name: by_key
-SELECT public_key, node_id, rejected_at FROM node_requests WHERE public_key = :public_key;
+SELECT public_key, node_id, token_id, rejected_at FROM node_requests WHERE public_key = :public_key;
 
 -- name: by_node
-SELECT public_key, node_id, csr, same_as, rejected_at FROM node_requests WHERE node_id = :node_id AND rejected_at IS NULL;
+SELECT public_key, node_id, csr, same_as, token_id, rejected_at FROM node_requests WHERE node_id = :node_id AND rejected_at IS NULL;
 
 -- name: insert
-INSERT INTO node_requests (public_key, node_id, csr, ip, same_as, created_at, asked_at, rejected_at, rejected_by)
-VALUES (:public_key, :node_id, :csr, :ip, :same_as, :now, :now, NULL, '');
+INSERT INTO node_requests (public_key, node_id, csr, ip, same_as, token_id, created_at, asked_at, rejected_at, rejected_by)
+VALUES (:public_key, :node_id, :csr, :ip, :same_as, :token_id, :now, :now, NULL, '');
+
+-- name: vouched
+UPDATE node_requests SET token_id = :token_id, same_as = :same_as, asked_at = :now WHERE public_key = :public_key;
 
 -- name: asked
 UPDATE node_requests SET asked_at = :now WHERE public_key = :public_key;
@@ -15,7 +18,7 @@ UPDATE node_requests SET asked_at = :now WHERE public_key = :public_key;
 SELECT COUNT(*) AS total FROM node_requests WHERE rejected_at IS NULL;
 
 -- name: page
-SELECT r.public_key, r.node_id, r.ip, r.same_as, r.created_at, r.asked_at, n.name, n.hostname, n.facts, n.fingerprint,
+SELECT r.public_key, r.node_id, r.ip, r.same_as, r.token_id, r.created_at, r.asked_at, n.name, n.hostname, n.facts, n.fingerprint,
   s.name AS same_name, s.state AS same_state
 FROM node_requests r JOIN nodes n ON n.id = r.node_id LEFT JOIN nodes s ON s.id = r.same_as
 WHERE r.rejected_at IS NULL ORDER BY r.created_at, r.public_key;
@@ -29,14 +32,25 @@ DELETE FROM node_requests WHERE public_key = :public_key;
 -- name: silent
 SELECT node_id, public_key FROM node_requests WHERE rejected_at IS NULL AND asked_at < :before;
 
--- name: fingerprints
-SELECT id, fingerprint FROM nodes WHERE state <> 'pending';
+-- name: with_card
+SELECT id, name, state, last_seen, fingerprint FROM nodes WHERE state <> 'pending' AND LOWER(fingerprint) LIKE :pattern;
 
 -- name: set_machine
 UPDATE nodes SET fingerprint = :fingerprint, updated_at = :now WHERE id = :id;
 
 -- name: give_back_certificates
-UPDATE node_certificates SET revoked_at = NULL WHERE node_id = :node_id AND revoked_at = :at AND not_after > :now;
+UPDATE node_certificates SET revoked_at = NULL WHERE node_id IN (:ids*) AND not_after > :now
+  AND revoked_at = (SELECT n.state_since FROM nodes n WHERE n.id = node_certificates.node_id);
+
+-- name: revoke_of_nodes
+UPDATE node_certificates SET revoked_at = :now WHERE node_id IN (:ids*) AND revoked_at IS NULL;
+
+-- name: unfetched
+SELECT COUNT(*) AS total FROM commands WHERE node_id IN (:ids*) AND state = 'queued' AND handed_at IS NULL;
+
+-- name: cancel_of_nodes
+UPDATE commands SET state = 'canceled', reason = :reason, finished_at = :now, body = '', headers = ''
+WHERE node_id IN (:ids*) AND state = 'queued' AND handed_at IS NULL;
 
 -- name: long_gone
 SELECT id FROM nodes WHERE state = 'offline' AND last_seen < :before AND state_since < :before LIMIT 200;
@@ -106,6 +120,9 @@ DELETE FROM node_plugin_rollups WHERE node_id = :node_id;
 
 -- name: delete_rollups_due
 DELETE FROM node_rollups_due WHERE node_id = :node_id;
+
+-- name: delete_files
+UPDATE files SET state = 'deleted' WHERE node_id = :node_id AND state <> 'deleted';
 
 -- name: delete_audit_nodes
 DELETE FROM audit_nodes WHERE node_id = :node_id;

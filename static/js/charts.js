@@ -42,9 +42,9 @@
     /* A band: highest, 95th percentile, median; the space between is filled, more densely where most of the fleet is. */
     var band = "band" in place.dataset;
     var lines = data.y.map(function (_, i) {
-      var line = colour(band ? ["--c3", "--c2", "--c1"][i] : i ? "--c2" : "--c1");
+      var line = colour(band ? ["--c3", "--c2", "--c1"][i] : "--c" + (i % 6 + 1));
       if (band) return {stroke: line, width: i === 2 ? 2 : 1, spanGaps: false, points: {show: data.t.length < 3, size: 4, fill: line}};
-      return {stroke: line, width: 1.5, spanGaps: false, fill: data.y.length === 1 ? line + "22" : undefined, points: {size: 4, fill: line, show: data.t.length < 40}};
+      return {stroke: line, width: 1.5, spanGaps: false, dash: [[], [7, 4], [2, 3]][(i + Math.floor(i / 6)) % 3], fill: data.y.length === 1 ? line + "22" : undefined, points: {size: 4, fill: line, show: data.t.length < 40}};
     });
     if (place._plot) place._plot.destroy();
     place.textContent = "";

@@ -55,5 +55,18 @@
     if (note) note.hidden = false;
     ops.chosen(); ops.applies();
   }
-  Object.assign(ops, {keep: keep, bringBack: bringBack});
+  /* A second press while the first is under way does nothing; without this script the manager knows it by the form's own text. */
+  var PRESSED_MS = 15000;
+  function pressed(event) {
+    var form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (form._pressed && Date.now() - form._pressed < PRESSED_MS) { event.preventDefault(); return; }
+    form._pressed = Date.now();
+  }
+  /* Gone back to: the browser shows the page as it was left, with the texts of presses that are done. */
+  function shownAgain(kept) {
+    all("form").forEach(function (form) { form._pressed = 0; });
+    if (kept) all("[data-refresh]").forEach(function (place) { place.dispatchEvent(new CustomEvent("refresh")); });
+  }
+  Object.assign(ops, {pressed: pressed, shownAgain: shownAgain, keep: keep, bringBack: bringBack});
 })(window.ops);

@@ -22,7 +22,11 @@
     all("time[data-at]").forEach(function (t) { set(t, local(t.dataset.at)); });
     all("[data-updated]").forEach(function (e) {
       var place = e.closest("[data-refresh]");
-      if (place && place._at) set(e, place._lost ? words.lost : fill(words.updated, {ago: relative(place._at)}));
+      if (place && place._at) set(e, place._lost ? words.lost : fill(paceOf(place) ? words.updated : words.still, {ago: relative(place._at)}));
+    });
+    all("[data-every]").forEach(function (button) {
+      var pressed = String(Number(button.dataset.every) === chosenPace());
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
     });
     all("[data-running]").forEach(function (e) {
       var seconds = Math.max(0, Math.floor((Date.now() - Number(e.dataset.running)) / 1000));
@@ -30,12 +34,38 @@
     });
   }
 
+  /* How often: what was chosen in this browser by this person, in seconds, 0 for never; it stands in for the usual 30 s. Where something
+     is under way and a page asks more often, it goes on so unless refreshing is switched off. Kept in localStorage: no cookie is needed,
+     for the manager has no use for it. */
+  var USUAL = 30, PACE = "ops.every." + document.body.dataset.who, kept = null;
+  function chosenPace() {
+    try { kept = localStorage.getItem(PACE) || kept; } catch (problem) { /* not allowed: then it holds for this page */ }
+    return /^\d{1,4}$/.test(kept) ? Number(kept) : USUAL;
+  }
+  function paceOf(place) {
+    var own = Number(place.dataset.refresh), chosen = chosenPace();
+    return own === USUAL || !chosen ? chosen : own;
+  }
+  function pace(seconds) {
+    kept = String(seconds);
+    try { localStorage.setItem(PACE, kept); } catch (problem) { /* see above */ }
+    times();
+  }
+  /* ?every= of an address is a choice too; it goes out of the address, so that a later one counts. */
+  function paceOfAddress() {
+    var query = new URLSearchParams(location.search), wanted = query.get("every");
+    if (wanted === null) return;
+    query.delete("every");
+    pace(wanted === "off" ? 0 : Number(wanted));
+    history.replaceState(null, "", location.pathname + (String(query) ? "?" + query : "") + location.hash);
+  }
+
   /* Refresh: every data-refresh seconds, never in a hidden tab, and not while somebody marks text. */
   function refresh() {
     if (document.hidden || !window.htmx) return;
     all("[data-refresh]").forEach(function (place) {
       if (!place._at) place._at = Date.now();
-      var every = Number(place.dataset.refresh);
+      var every = paceOf(place);
       if (!every) return;
       var selected = window.getSelection && !window.getSelection().isCollapsed && place.contains(window.getSelection().anchorNode);
       if (Date.now() - (place._asked || place._at) >= every * 1000 && !selected) {
@@ -54,5 +84,5 @@
     times(); ops.charts(); ops.chosen();
   }
   function lost() { all("[data-refresh]").forEach(function (place) { place._lost = true; }); times(); }
-  Object.assign(ops, {times: times, refresh: refresh, renewed: renewed, lost: lost});
+  Object.assign(ops, {pace: pace, paceOfAddress: paceOfAddress, times: times, refresh: refresh, renewed: renewed, lost: lost});
 })(window.ops);

@@ -59,6 +59,8 @@ def _hosts(site: Site, made: Things) -> None:
     site.samples(node, 90, gap=(30, 50))
     site.samples(made.calm, 90)
     site.report(made.calm, "urgent", *told(), ("kinds", now(), kinds.told()))
+    ended = {"state": "failed", "version": "0.1.0", "reason": "its process is gone; restart 5 in 300 s"}
+    site.report(made.calm, "urgent", ("state", now(), ended))
     log = {"component": "agent", "level": "ERROR", "logger": "x", "message": "No Space Left on Device " + "x" * 200}
     drop = {"first": site.sequence[(node, "bulk")] + 2, "why": "the outbox was full"}
     site.report(node, "bulk", ("log", now(), log), ("dropped", now(), drop))
@@ -79,6 +81,14 @@ def _hosts(site: Site, made: Things) -> None:
         1, "", make_csr(), Facts("new-host", ["192.0.2.99"], "Debian GNU/Linux 12"), {"board_id": "B", "macs": "02:00:00:00:00:01"}
     )
     site.do(site.services.approvals.ask(asked, "192.0.2.99", now()))
+    token = site.do(site.services.enrolment.create_token(site.admin, 3, 1, "", {}, now()))
+    made.of["token"] = token.id
+    site.enrol("came-1", token=token.token, online=False)
+    site.do(
+        site.services.arrivals.refuse(
+            token.id, "came-2", "192.0.2.44", "the enrolment token has ended; make a new one on the manager", now()
+        )
+    )
     made.of["gone"] = site.enrol("gone")
     site.do(site.services.nodes.retire(site.admin, made.gone, now()))
     copied = made.of["copied"] = site.enrol("copied-1")
@@ -122,11 +132,14 @@ def _commands(site: Site, made: Things) -> None:
     site.ends(dry, node, exit_code=0, stdout_bytes=len(DIFF), result=result, cpu_ms=180, memory_bytes=2**24)
     site.start(denied, node)
     site.ends(denied, node, "failed", exit_code=2, result={"error": {"code": "DENIED", "message": "Access Denied " + "x" * 200}})
-    bundle = made.of["bundle"] = site.do(site.services.orders.give(site.admin, node, orders.DIAGNOSE, now()))
+    bundle = made.of["bundle"] = site.do(
+        site.services.orders.give(site.admin, node, orders.DIAGNOSE, now(), confirm=[site_group(site, made)])
+    )
     site.start(bundle, node)
     site.prints(bundle, node, 0, b"\x1f\x8b" + bytes(range(256)))
     site.ends(bundle, node, reason="a tar.gz of 258 bytes", stdout_bytes=258)
-    made.of["order"] = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now()))
+    confirm = [site_group(site, made)]
+    made.of["order"] = site.do(site.services.orders.give(site.admin, node, orders.COLLECT, now(), confirm=confirm))
 
 
 def site_group(site: Site, made: Things) -> str:

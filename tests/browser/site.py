@@ -46,11 +46,11 @@ class Site:
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
-    def enrol(self, hostname: str, tags: dict[str, str] = {}, online: bool = True) -> str:
-        """A host comes in; its node's id."""
+    def enrol(self, hostname: str, tags: dict[str, str] = {}, online: bool = True, token: str = "") -> str:
+        """A host comes in, with a token of its own unless one is given; its node's id."""
 
         async def work() -> str:
-            token = await self.services.enrolment.create_token(self.admin, 1, 1, "", tags, now())
+            given = token or (await self.services.enrolment.create_token(self.admin, 1, 1, "", tags, now())).token
             facts = Facts(
                 hostname,
                 ["192.0.2.17", "2001:db8::17"],
@@ -65,12 +65,15 @@ class Site:
                 "0.1.0",
                 "0.1.0",
             )
-            answer = await self.services.enrolment.enroll(EnrollRequest(1, token.token, make_csr(), facts), "192.0.2.17", now())
+            answer = await self.services.enrolment.enroll(EnrollRequest(1, given, make_csr(), facts), "192.0.2.17", now())
             if online:
                 await self.db.transaction(lambda session: self.services.nodes.move(session, answer.node_id, "online", now()))
             return answer.node_id
 
         return self.do(work())
+
+    def move(self, node: str, state: str) -> None:
+        self.do(self.db.transaction(lambda session: self.services.nodes.move(session, node, state, now())))
 
     def report(self, node: str, lane: str, *records: tuple[str, int, dict[str, Any]]) -> None:
         """Records of kind, time and body, as the node's daemon would deliver them."""

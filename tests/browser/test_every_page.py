@@ -21,7 +21,7 @@ from tests.browser.axe import violations
 from tests.browser.conftest import Open
 from tests.browser.furnished import Things, furnish
 from tests.browser.kinds import EVERY
-from tests.browser.site import Site, running
+from tests.browser.site import Site, now, running
 from tests.browser.test_looking_after_daemons import FILE
 
 WIDTHS = (390, 1024, 1440)
@@ -40,7 +40,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/deliveries": ("", "?state=waiting", "?receiver={receiver}", "?alert={alert}"),
     "/deliveries/{id}": ("{delivery}",),
     "/docs/api": ("", "?q=make+a+group", "?q=nothing+like+this"),
-    "/enrol": ("",),
+    "/enrol": ("", "?token={token}"),
     "/fields": ("",),
     "/files": ("",),
     "/files/{id}/delete": ("{file}/delete",),
@@ -54,7 +54,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/nodes/{id}/delete": ("{gone}/delete",),
     "/nodes/{id}/edit": ("{node}/edit",),
     "/nodes/{id}/orders/{verb}": ("{node}/orders/agent-stop", "{node}/orders/agent-restart"),
-    "/nodes/{id}/retire": ("{off}/retire",),
+    "/nodes/{id}/retire": ("{off}/retire", "{node}/retire"),
+    "/nodes/{id}/timeline": ("{node}/timeline", "{off}/timeline", "{calm}/timeline?range=7d", "{node}/timeline?kind=update&to=2026-01-01"),
     "/receivers": ("",),
     "/receivers/new": tuple(f"?kind={kind}" for kind in ("webhook", "alertmanager", "chat", "mail")),
     "/receivers/{id}": ("{receiver}", "{mail}"),
@@ -76,7 +77,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
 }
 """Route → what follows its fixed part, with the names of things."""
 
-NO_PAGES = {"/files/{id}/content", "/commands/{id}/output/{stream}"}
+NO_PAGES = {"/files/{id}/content", "/commands/{id}/output/{stream}", "/nodes/export"}
 """What is downloaded."""
 
 WATCH = """
@@ -234,7 +235,7 @@ def bulk(page: Page, things: Things) -> None:
 
 def changed(page: Page, things: Things) -> None:
     page.goto(f"/bulk?node={things.calm}&node={things.off}")
-    page.fill("#tags", "looked=at")
+    page.fill("#tags", f"looked={now()}")
     page.click("button[value=tag]")
     page.click("button[value=go]")
     page.wait_for_selector(".note.good")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from playwright.sync_api import expect
 
+from server.errors import NotAuthenticated
 from tests.browser.conftest import Open
 from tests.browser.site import Site, now
 
@@ -47,9 +50,24 @@ def test_the_first_host_appears_on_the_page_that_waits_for_it(site: Site, open_p
     assert "enrolment_token: ops1." in token
     page.locator(".codeblock [data-copy]").first.click()
     assert page.evaluate("navigator.clipboard.readText()") == token
-    expect(page.locator("#arrivals")).to_contain_text("Waiting for the host")
-    site.enrol("new-host")
-    expect(page.locator("#arrivals")).to_contain_text("new-host")
+    watched = page.locator("#arrivals")
+    expect(watched).to_contain_text("Waiting for the host… The token ends in 59 min.")
+    node = site.enrol("new-host", online=False, token=re.findall(r"ops1\.\S+", token)[0])
+    expect(watched).to_contain_text("The host has come.")
+    expect(watched.locator("tbody tr")).to_contain_text("its daemon has not called yet")
+    site.move(node, "online")
+    expect(watched.locator("tbody tr")).to_contain_text("online")
+    expect(watched.locator("tbody tr")).to_contain_text("not yet")
+    site.samples(node, 0)
+    expect(watched.locator("tbody tr")).not_to_contain_text("not yet")
+    with pytest.raises(NotAuthenticated):
+        site.enrol("second-host", token=re.findall(r"ops1\.\S+", token)[0])
+    expect(page.locator("#token-refused")).to_have_count(0)  # all have come and told: now it is looked at every 30 s
+    page.evaluate("document.getElementById('arrivals').dispatchEvent(new CustomEvent('refresh'))")
+    expect(page.locator("#token-refused")).to_contain_text("second-host from 192.0.2.17")
+    expect(page.locator("#token-refused")).to_contain_text("has been used up")
+    page.get_by_role("link", name="new-host").click()
+    expect(page.locator("h1")).to_contain_text("new-host")
 
 
 def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_page: Open) -> None:
@@ -59,7 +77,7 @@ def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_pag
     page.goto(f"/nodes/{node}")
     page.get_by_role("link", name="6h").click()
     expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h#h-charts")
-    expect(page.locator(".plot canvas")).to_have_count(4)
+    expect(page.locator("#chart-cpu canvas, #chart-memory canvas, #chart-disk canvas, #chart-network canvas")).to_have_count(4)
     expect(page.locator("#chart-cpu")).to_contain_text("1 gap")
     expect(page.locator("#chart-cpu .summary")).to_contain_text("mean")
     page.locator("#chart-cpu summary").click()
@@ -68,6 +86,26 @@ def test_a_node_shows_charts_with_gaps_summaries_and_tables(site: Site, open_pag
     seven_days = page.goto(f"/nodes/{node}?range=7d")
     assert seven_days is not None
     assert seven_days.status == 200
+
+
+def test_each_interface_and_core_has_a_line_and_the_choice_stands_in_the_address(site: Site, open_page: Open) -> None:
+    node = site.enrol("web-1")
+    site.samples(node, 60)
+    page = open_page()
+    page.goto(f"/nodes/{node}")
+    expect(page.locator("#chart-of-mounts-used .series li")).to_have_count(2)
+    page.get_by_role("link", name="Network interfaces").click()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?of=nics#h-of")
+    expect(page.locator("#chart-of-nics-received canvas, #chart-of-nics-sent canvas")).to_have_count(2)
+    page.get_by_role("link", name="wg0 hide").click()
+    expect(page).to_have_url(f"{site.url}/nodes/{node}?of=nics&name=eth0#h-of")
+    expect(page.locator("#chart-of-nics-sent .series li")).to_have_count(1)
+    page.get_by_role("link", name="6h", exact=True).click()
+    expect(page.locator("#chart-of-nics-sent .series li")).to_have_count(1)
+    assert "range=6h" in page.url
+    page.goto(f"/nodes/{node}?range=90d&of=cores")
+    expect(page.locator("section[aria-labelledby=h-of] .note")).to_contain_text("Details are kept from")
+    expect(page.locator("#chart-of-cores-busy .series li")).to_have_count(6)
 
 
 def test_a_part_of_a_chart_is_looked_at_by_dragging_and_the_back_button_leads_back(site: Site, open_page: Open) -> None:
@@ -84,10 +122,10 @@ def test_a_part_of_a_chart_is_looked_at_by_dragging_and_the_back_button_leads_ba
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
     page.mouse.up()
     page.wait_for_url("**from=*")
-    expect(page.locator(".plot canvas")).to_have_count(4)
+    expect(page.locator("#plot-cpu canvas")).to_have_count(1)
     data = json.loads(page.locator("#plot-cpu").get_attribute("data-chart") or "")
     assert 80 * 60 < data["to"] - data["from"] < 100 * 60, "a quarter of six hours"
-    assert page.locator(".chips [aria-current]").count() == 0
+    assert page.locator("ul[aria-label='Range of time'] [aria-current]").count() == 0
     page.go_back()
     expect(page).to_have_url(f"{site.url}/nodes/{node}?range=6h")
 

@@ -79,7 +79,7 @@ def test_a_refresh_keeps_focus_typed_text_scrolling_and_open_tables(site: Site, 
     assert page.locator("#log-lines").evaluate("place => [place.scrollTop, place._same]") == [120, True]
     assert page.locator("#table-cpu").evaluate("place => place.open")
     assert page.evaluate("window.scrollY") == before
-    expect(page.locator("[data-updated]").first).to_contain_text("updated")
+    expect(page.locator("[data-updated]").first).to_contain_text("not refreshed")
     expect(page.locator(".plot canvas")).to_have_count(3)
 
 
@@ -96,12 +96,37 @@ def test_the_log_is_searched_while_it_is_typed_and_the_address_holds_it(site: Si
     expect(page.locator(".of-all tbody tr")).to_have_count(1)
 
 
-def test_the_page_asks_as_often_as_was_chosen(site: Site, open_page: Open) -> None:
+def test_pages_ask_as_often_as_was_chosen_and_this_browser_remembers_it(site: Site, open_page: Open) -> None:
     page = open_page()
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.headers.get("hx-request") else None)
+
+    def within(seconds: int) -> int:
+        """How often it asked; one at a time, since the answer comes by another clock."""
+        asked.clear()
+        page.clock.run_for(seconds * 1000)
+        page.wait_for_load_state("networkidle")
+        return len(asked)
+
     page.goto("/")
-    page.get_by_role("link", name="10 s").click()
-    expect(page).to_have_url(f"{site.url}/?every=10")
-    expect(page.locator("#live")).to_have_attribute("data-refresh", "10")
+    expect(page.locator("[data-every='30']")).to_have_attribute("aria-pressed", "true")
+    assert [within(25), within(10)] == [0, 1]
+    page.get_by_role("button", name="10 s").click()
+    assert [within(11), within(11)] == [1, 1]
+    expect(page.locator("[data-every='10']")).to_have_attribute("aria-pressed", "true")
+    page.goto("/commands")
+    assert within(11) == 1
+    page.goto("/account")
+    expect(page.locator("[data-every='10']")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="off").click()
+    page.goto("/")
+    assert within(400) == 0
+    expect(page.locator("[data-updated]").first).to_contain_text("not refreshed")
+    page.goto("/?every=60&range=1h")
+    expect(page).to_have_url(f"{site.url}/?range=1h")
+    assert [within(50), within(15)] == [0, 1]
+    assert not [one["name"] for one in page.context.cookies() if "every" in one["name"]]
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1440])

@@ -114,7 +114,7 @@ class ShowHost(Host):
                 self._agent("running", restarts, "")
                 self._line(now_ms())
             if self.trouble == "failed agent" and turn == 0:
-                self._agent("failed", 5, "it ended 5 times within 10 minutes, exit code 1; not started again")
+                self._agent("failed", 5, "its process is gone; restart 5 in 300 s")
             if self.dice.random() < (0.5 if self.trouble else 0.02):
                 self._line(now_ms())
             turn += 1

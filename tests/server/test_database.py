@@ -137,16 +137,24 @@ async def test_a_transaction_that_is_cut_off_at_any_point_leaves_the_next_one_fr
 
 
 AWKWARD = (
-    "plain", "", "it's",
-    '"quoted"', "back\\slash", "ends in \\", "' OR 1=1 -- ", "'); DROP TABLE nodes; -- ", "a\0b", "line\nline\r\t", "100 %s %(x)s %", ":name ?",
-    "名字 🦉", "naïve", "/* comment */ -- x", '{"json":[1.5,"a:b"]}', "\\'", "x" * 70_000,
-)  # fmt: skip
+    "plain",
+    "",
+    "it's",
+    '"quoted"',
+    "back\\slash",
+    "ends in \\",
+    "' OR 1=1 -- ",
+    "'); DROP TABLE nodes; -- ",
+    "a\0b",
+    "line\nline\r\t",
+)
+AWKWARD += ("100 %s %(x)s %", ":name ?", "名字 🦉", "naïve", "/* comment */ -- x", '{"json":[1.5,"a:b"]}', "\\'", "x" * 60_000)
 
 
 async def test_texts_of_many_rows_come_back_as_they_were_and_end_no_statement(manager: Manager) -> None:
     q, node = manager.db.q, await manager.enrol()
     line = {"node_id": node.id, "at": 5, "epoch": 1, "component": "agent", "level": "ERROR", "logger": "x"}
-    rows = [line | {"seq": number, "message": text[:60_000]} for number, text in enumerate(AWKWARD)]
+    rows = [line | {"seq": number, "message": text} for number, text in enumerate(AWKWARD)]
     await manager.db.transaction(lambda session: session.insert_rows(q.reports.log, rows))
     found = await manager.db.rows(q.reports.logs_of_node, {"node_id": node.id, "limit": 100})
     assert [row["message"] for row in reversed(found)] == [row["message"] for row in rows]

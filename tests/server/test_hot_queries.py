@@ -10,6 +10,9 @@ from tests.conftest import Manager
 
 HOT = (
     "enrolment.caller",
+    "enrolment.watched",
+    "enrolment.arrived",
+    "metrics.first",
     "commands.mailbox",
     "commands.by_id",
     "reports.lanes",
@@ -20,6 +23,7 @@ HOT = (
     "output.known_chunk",
     "metrics.series",
     "metrics.series_by_step",
+    "metrics.details",
     "metrics.latest",
     "metrics.newest",
     "metrics.plugin_series",
@@ -140,6 +144,10 @@ NUMBERS = frozenset(
         "full",
         "first",
         "second",
+        "slot",
+        "cpu",
+        "disk",
+        "network",
         "number",
     ]
 )

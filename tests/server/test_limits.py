@@ -35,3 +35,22 @@ async def test_who_shows_no_certificate_may_send_less(announced: bool) -> None:
     assert await status_of(101, None, announced) == 413
     assert await status_of(1000, b"certificate", announced) == 200
     assert await status_of(1001, b"certificate", announced) == 413
+
+
+async def test_what_is_refused_before_anybody_looked_at_it_has_a_request_id_too(caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read of it")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def app(*_: object) -> None:
+        raise AssertionError("it is not let through")
+
+    headers = [(b"content-length", b"11"), (b"x-request-id", b"trace-0123456789")]
+    with caplog.at_level("INFO", "server.limits"):
+        await Limits(app, 10)({"type": "http", "method": "POST", "path": "/api/v1/tags", "headers": headers}, receive, send)
+    assert (sent[0]["status"], dict(sent[0]["headers"])[b"x-request-id"]) == (413, b"trace-0123456789")
+    assert "POST /api/v1/tags was answered 413" in caplog.text

@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from server.alerting import rules
-from server.alerting.metrics import BYTES, DAYS, METRICS, NUMBER, PERCENT, RATE, SECONDS, figure, metric_of, plugin_metric, read_figure
+from server.alerting.metrics import (
+    BYTES,
+    DAYS,
+    HOURS,
+    METRICS,
+    NUMBER,
+    PERCENT,
+    RATE,
+    SECONDS,
+    figure,
+    metric_of,
+    plugin_metric,
+    read_figure,
+)
 from server.alerting.rules import FIXED, Rule, check_clear
 from server.alerting.sentences import opened
 from server.alerting.storms import SPAN_MS, Storm, joins, over
@@ -72,7 +85,8 @@ def test_good_again_lies_on_the_good_side() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "text"), [(93.42, PERCENT, "93.42 %"), (2**31, BYTES, "2 GiB"), (90, SECONDS, "90 s"), (7200, SECONDS, "2 h")]
+    ("value", "unit", "text"),
+    [(93.42, PERCENT, "93.42 %"), (2**31, BYTES, "2 GiB"), (90, SECONDS, "90 s"), (7200, SECONDS, "2 h"), (2.4113, HOURS, "2.41 hours")],
 )
 def test_figures_are_said_for_people(value: float, unit: str, text: str) -> None:
     assert figure(value, unit) == text

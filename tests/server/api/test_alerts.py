@@ -50,7 +50,7 @@ def test_an_alert_is_listed_looked_at_and_acknowledged_once(manager: Manager, ad
     [alert] = listed["items"]
     assert (listed["total"], alert["state"], alert["severity"], alert["node_id"]) == (1, "open", "critical", host.id)
     assert (alert["summary"], alert["value"], alert["threshold"], alert["unit"]) == (
-        "cpu_usage of api-one-0 is 97.5 %, above 90 %",
+        "CPU of api-one-0 is 97.5 %, above 90 %",
         97.5,
         90.0,
         "%",

@@ -129,6 +129,27 @@ def test_what_happened_to_a_node_in_a_range_comes_as_spans_and_moments(manager: 
     assert viewer.data("GET", f"{path}?since=1&until=2")["marks"] == []
 
 
+def test_each_mount_over_time_or_those_that_were_chosen(manager: Manager, viewer: Api) -> None:
+    host = manager.host("with-mounts")
+    mounts = [
+        {"mount": name, "device": "/dev/x", "fstype": "xfs", "total": 9, "used": 1, "free": 8, "percent": share}
+        for name, share in (("/", 10.0), ("/var", 30.0))
+    ]
+    host.tells("sample", {"took_ms": 1.0, "disks": mounts})
+    path = f"/api/v1/nodes/{host.id}/metrics/mounts"
+    found = viewer.data("GET", f"{path}?range=24h")
+    assert (found["names"], found["step"]) == (["/", "/var"], 300_000)
+    assert [(line["name"], line["figure"], line["unit"], line["points"][0]["value"]) for line in found["lines"]] == [
+        ("/", "used", "%", 10.0),
+        ("/var", "used", "%", 30.0),
+    ]
+    assert [line["name"] for line in viewer.data("GET", f"{path}?name=/var&name=/gone")["lines"]] == ["/var"]
+    assert found["kept_since"] <= manager.clock.now - 29 * 86_400_000
+    assert viewer.data("GET", f"{path}?since=1&until=2")["lines"] == []
+    assert viewer.refusal("GET", f"/api/v1/nodes/{host.id}/metrics/fans")[0] == 404
+    assert viewer.refusal("GET", path + "?" + "&".join(f"name={n}" for n in range(65)))[:3] == (400, 1001, "name")
+
+
 def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) -> None:
     host = manager.host("warned")
     host.logs("the disk is slow")
@@ -137,7 +158,7 @@ def test_the_log_shows_what_the_host_warned_of(manager: Manager, viewer: Api) ->
     assert log["dropped"] == []
 
 
-@pytest.mark.parametrize("path", ["", "/metrics", "/marks", "/agent", "/log"])
+@pytest.mark.parametrize("path", ["", "/metrics", "/metrics/cores", "/marks", "/agent", "/log"])
 @pytest.mark.parametrize("node_id", ["01JZZZZZZZZZZZZZZZZZZZZZZZ", "%00", "..%2f", "' OR 1=1", "节点", "x" * 3000])
 def test_an_unknown_node_is_2001(viewer: Api, node_id: str, path: str) -> None:
     status, code, _, _ = viewer.refusal("GET", f"/api/v1/nodes/{node_id}{path}")

@@ -65,8 +65,10 @@ class Opsctl:
             stream.flush()
         return Result(code, out.buffer.getvalue(), err.buffer.getvalue().decode())  # type: ignore[attr-defined]
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Left running; the caller ends it."""
+    def start(self, *arguments: str, before: str = "") -> subprocess.Popen[bytes]:
+        """Left running; the caller ends it. Ctrl-C reaches it also where these tests run in the background, with SIGINT ignored."""
+        code = f"import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{before}\n"
+        code += "from server.ctl.__main__ import main\nsys.exit(main())"
         return subprocess.Popen(
-            [sys.executable, "-m", "server.ctl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
+            [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
         )

@@ -22,7 +22,7 @@ def test_a_rule_is_tried_made_switched_and_deleted_and_its_alerts_are_acknowledg
     rule = made.out.decode().strip()
     manager.run(manager.services.alert_watch.tick(manager.clock()))
     listed = vic.here("alerts", "list", "--rule", "ctl busy", "--node", "ctl-alert", "--severity", "warning").out.decode()
-    assert "cpu_usage of ctl-alert is 97.5 %, above 90 %" in listed
+    assert "CPU of ctl-alert is 97.5 %, above 90 %" in listed
     alert = listed.split()[-1]
     assert vic.here("alerts", "ack", alert).code == 4
     assert ada.here("alerts", "ack").code == 2

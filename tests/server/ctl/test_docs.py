@@ -49,6 +49,7 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
     [alert] = manager.run(services.alerts.of_node(host.id))
     variables = {
         "ALERT": alert["id"],
+        "ENROLMENT": manager.run(services.enrolment.create_token(ROOT_CALLER, 1, 1, "", {}, now)).id,
         "RULE": rule,
         "GROUP": group,
         "FIELD": field,
@@ -73,7 +74,9 @@ def test_every_example_of_the_api_works(manager: Manager, ada: Opsctl) -> None:
 
 
 def test_every_call_is_documented(manager: Manager) -> None:
-    text = re.sub(r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER|WINDOW|ALERT|RULE)\b", "{id}", API.replace("$NOTE", "{note}"))
+    text = re.sub(
+        r"\$(NODE|OLD_NODE|COMMAND|FILE|GROUP|FIELD|FILTER|WINDOW|ALERT|RULE|ENROLMENT)\b", "{id}", API.replace("$NOTE", "{note}")
+    )
     for route in api.routes(manager.services):
         if isinstance(route, Route) and "{rest:path}" not in route.path:
             assert route.path in text, route.path

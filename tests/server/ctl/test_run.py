@@ -214,6 +214,57 @@ def test_ctrl_c_leaves_it_running_and_says_how_to_go_on(manager: Manager, ada: O
     assert ada("output", "--follow", command.id).code == 1
 
 
+SWALLOWS = """
+import queue
+lasting = queue.Queue.get
+def get(self, *more, **named):
+    if more or named:
+        return lasting(self, *more, **named)
+    print("watching", flush=True)
+    while True:
+        try:
+            return lasting(self)
+        except KeyboardInterrupt:
+            pass
+queue.Queue.get = get
+"""
+"""What a library may do to a KeyboardInterrupt."""
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_ends_it_also_when_something_swallows_it(manager: Manager, ada: Opsctl, presses: int) -> None:
+    manager.host(f"stuck-{presses}")
+    process = ada.start("run", f"stuck-{presses}", "--", "sleep 1000", before=SWALLOWS)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"watching\n"
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_ctrl_c_while_the_command_is_given_says_where_to_look(manager: Manager, ada: Opsctl) -> None:
+    manager.host("giving-1")
+    slow = "from server.ctl.client import Client\nimport time\n"
+    slow += "def create(self, *_):\n    print('giving', flush=True)\n    time.sleep(1000)\nClient.create = create"
+    for verb in (
+        ("run", "giving-1", "--", "true"),
+        ("task", "service", "giving-1", "--action", "status", "--name", "x"),
+        ("collect", "giving-1"),
+    ):
+        process = ada.start(*verb, before=slow)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"giving\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert (process.returncode, err.decode().strip()) == (
+            130,
+            "the manager may have taken it already; see: opsctl commands --limit 5",
+        ), verb
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(manager: Manager, ada: Opsctl) -> None:
     host = manager.host("pipe-1")
     [command_id] = ada.here("run", "pipe-1", "--no-wait", "--json", "--", "yes").data["commands"].values()

@@ -36,7 +36,7 @@ async def test_a_busy_processor_opens_an_alert_which_is_acknowledged_and_resolve
         assert await site.tick() == came, minute
         site.manager.time.now += MINUTE
     [alert] = await site.open()
-    assert alert["summary"] == "cpu_usage of web-1 is 97.5 %, above 90 % for 2 min"
+    assert alert["summary"] == "CPU of web-1 is 97.5 %, above 90 % for 2 min"
     assert (alert["node_name"], alert["severity"], alert["value"], alert["threshold"]) == ("web-1", "warning", 97.5, 90.0)
     [done] = await site.manager.services.alerts.acknowledge(site.manager.admin, [alert["id"]], "on it", site.manager.time())
     assert done.ok
@@ -110,7 +110,7 @@ async def test_a_node_is_offline_after_its_grace_and_back_at_once(site: Site) ->
     assert await site.tick(5) == []
     assert await site.tick(0.25) == ["opened"]
     [alert] = await site.open()
-    assert alert["summary"] == "web-1 has been offline for 5.25 min, longer than 5 min"
+    assert alert["summary"] == "web-1 has been offline for 5 min 15 s, longer than 5 min"
     await site.online(node)
     assert await site.tick(0.25) == ["resolved"]
 
@@ -164,7 +164,7 @@ async def test_a_disk_that_will_be_full_is_found_by_its_trend(site: Site) -> Non
     assert await site.tick() == ["opened"]
     [alert] = await site.open()
     assert (alert["node_name"], alert["subject"]) == ("db-1", "/")
-    assert alert["summary"].startswith("db-1 / will be full in 8.")
+    assert alert["summary"].startswith("db-1 / will be full in 8 h ")
 
 
 async def test_each_mount_has_a_trend_of_its_own_also_one_that_is_not_the_fullest(site: Site) -> None:
@@ -211,7 +211,7 @@ async def test_a_jump_is_found_by_the_rate_of_change(site: Site) -> None:
     await site.manager.services.rollups.work(site.manager.time())
     await site.sample(node, memory=memory | {"percent": 75.0})
     assert await site.tick() == ["opened"]
-    assert (await site.open())[0]["summary"] == "memory_usage of web-1 changed by 35 % in 30 min, above 30 %"
+    assert (await site.open())[0]["summary"] == "Memory of web-1 changed by 35 % in 30 min, above 30 %"
 
 
 async def test_a_plugins_figure_and_a_failed_update_are_watched(site: Site) -> None:

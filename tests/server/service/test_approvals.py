@@ -8,9 +8,10 @@ import pytest
 
 from host.wire.messages import EnrollAnswer, EnrollRequest, Facts
 from server.errors import BadInput, Conflict, NodeUnknown, NotAllowed, NotAuthenticated, TooMany
-from server.service import approvals
+from server.service import waiting_list
 from server.service.approvals import Approvals
 from server.service.machines import read_fingerprint, same_machine
+from server.service.reimage import Reimage
 from tests.conftest import DAY, Manager, make_csr
 
 HARDWARE = {"machine_id": "m1", "board_id": "b1", "macs": "02:00:00:00:00:01,02:00:00:00:00:02"}
@@ -65,7 +66,15 @@ async def test_a_rejected_key_is_remembered_and_another_may_ask(manager: Manager
 
 async def test_where_approval_is_off_only_a_token_helps(manager: Manager) -> None:
     services = manager.services
-    strict = Approvals(manager.db, services.audit, services.enrolment, services.nodes, services.quarantine, allowed=False)
+    strict = Approvals(
+        manager.db,
+        services.audit,
+        services.enrolment,
+        services.nodes,
+        services.quarantine,
+        Reimage(manager.db, services.nodes, services.quarantine),
+        allowed=False,
+    )
     with pytest.raises(NotAuthenticated, match="token only"):
         await strict.ask(request(), "192.0.2.5", manager.time())
     with pytest.raises(BadInput, match="protocol"):
@@ -73,7 +82,7 @@ async def test_where_approval_is_off_only_a_token_helps(manager: Manager) -> Non
 
 
 async def test_no_more_than_so_many_may_wait(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approvals, "MAX_WAITING", 2)
+    monkeypatch.setattr(waiting_list, "MAX_WAITING", 2)
     await ask(manager, request("a"))
     await ask(manager, request("b"))
     with pytest.raises(TooMany):

@@ -87,7 +87,7 @@ async def test_a_certificate_proves_who_calls_until_it_is_revoked_or_ends(manage
     with pytest.raises(NotAuthenticated, match="has ended"):
         await enrolment.caller(der, "192.0.2.1", manager.time() + 91 * DAY)
     await manager.services.nodes.retire(manager.admin, answer.node_id, manager.time())
-    with pytest.raises(NotAuthenticated, match="revoked"):
+    with pytest.raises(NotAuthenticated, match="was retired"):
         await enrolment.caller(der, "192.0.2.1", manager.time())
 
 

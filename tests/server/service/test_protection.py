@@ -23,6 +23,8 @@ def deeds(manager: Manager, other: str) -> dict[str, Deed]:
         "node.field": lambda ids, names: s.edits.fill(who, ids, "rack", "1", manager.time(), names),
         "group.put": lambda ids, names: s.groups.put(who, other, ids, manager.time(), names),
         "group.leave": lambda ids, names: s.groups.take_out(who, "business", ids, manager.time(), names),
+        "node.order": lambda ids, names: s.orders.give(who, ids[-1], "collect", manager.time(), confirm=names),
+        "node.retire": lambda ids, names: s.nodes.retire_all(who, ids, manager.time(), names),
     }
 
 

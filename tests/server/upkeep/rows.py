@@ -34,6 +34,7 @@ _WORDS = {
 }
 _STATES = {
     "nodes": "offline",
+    "node_states": "online",
     "commands": "succeeded",
     "files": "ready",
     "agents": "running",

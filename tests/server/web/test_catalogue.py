@@ -11,6 +11,8 @@ from babel.messages.pofile import read_po
 
 from host.wire.schema import of
 from host.wire.tasks import KINDS
+from server.alerting.metrics import METRICS
+from server.web.words import FIGURES
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
@@ -61,6 +63,11 @@ def test_every_string_of_templates_and_code_has_a_translation() -> None:
 def test_the_words_of_every_kind_are_among_them() -> None:
     found = {text for text, _ in words_of_kinds()}
     assert {"Script", "Interpreter", "After it the task is stopped on the host.", "bytes"} <= found
+
+
+def test_figures_are_called_what_alerts_call_them() -> None:
+    assert {metric.name: metric.title for metric in METRICS.values()} == FIGURES
+    assert not [metric.title for metric in METRICS.values() if " of " in metric.title], "alerts say: TITLE of NODE is VALUE"
 
 
 def test_no_translation_is_left_over() -> None:

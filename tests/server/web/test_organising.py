@@ -81,7 +81,8 @@ async def test_a_bulk_change_shows_before_and_after_and_asks_for_the_name_of_a_p
     form: Fields = {"node": [first.id, second.id], "action": "group", "group": europe}
     page = (await visit.post("/bulk", form)).text
     assert "1 node has it so already" in page
-    assert '<td class="break">China</td><td class="break"><b>Europe</b></td>' in page
+    assert 'class="break whole">China</td>' in page
+    assert 'class="break whole"><b>Europe</b></td>' in page
     assert "Type its name: China" in page
     refused = await visit.post("/bulk", {**form, "step": "go", "confirm": "china"})
     assert refused.status_code == 409
@@ -158,3 +159,59 @@ async def test_a_state_is_saved_as_a_filter_too(visit: Visitor, manager: Manager
     answer = await visit.post("/filters", {"name": "away", "selector": "state=online"})
     assert answer.headers["location"] == "/nodes?select=state%3Donline&notice=saved"
     assert "Delete the saved filter away" in (await visit.get("/nodes?state=online")).text
+
+
+async def test_many_are_retired_and_taken_back_after_a_look_and_a_protected_groups_name(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    first, second = await manager.enrol("web-1"), await manager.enrol("web-2")
+    group = await manager.services.groups.make(manager.admin, "region", "Core", "", True, manager.time())
+    await manager.services.groups.put(manager.admin, group, [first.id], manager.time())
+    form: Fields = {"node": [first.id, second.id], "action": "retire"}
+    look = await visit.post("/bulk", form)
+    assert "Nothing is changed yet" in look.text
+    assert "Type its name: Core" in look.text
+    refused = await visit.post("/bulk", {**form, "step": "go", "confirm": "core"})
+    assert refused.status_code == 409
+    assert (await manager.services.nodes.get(second.id))["state"] == "online"
+    done = await visit.post("/bulk", {**form, "step": "go", "confirm": "Core"})
+    assert "2 nodes changed" in done.text
+    assert "Take them back" in done.text
+    assert (await manager.services.nodes.get(first.id))["state"] == "retired"
+    await visit.post("/bulk", {**form, "action": "restore", "step": "go"})
+    assert (await manager.services.nodes.get(first.id))["state"] == "offline"
+
+
+async def test_one_node_of_a_protected_group_is_retired_and_ordered_about_only_by_the_groups_name(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    node = await manager.enrol()
+    group = await manager.services.groups.make(manager.admin, "region", "Core", "", True, manager.time())
+    await manager.services.groups.put(manager.admin, group, [node.id], manager.time())
+    asked = await visit.post(f"/nodes/{node.id}/orders", {"verb": "log-level", "level": "debug"})
+    assert asked.status_code == 409
+    assert "Type its name: Core" in asked.text
+    assert 'value="debug"' in asked.text
+    assert "must be typed exactly" not in asked.text
+    wrong = await visit.post(f"/nodes/{node.id}/orders", {"verb": "log-level", "level": "debug", "confirm": "core"})
+    assert "must be typed exactly" in wrong.text
+    given = await visit.post(f"/nodes/{node.id}/orders", {"verb": "log-level", "level": "debug", "confirm": "Core"})
+    assert given.status_code == 303
+    assert "Type its name: Core" in (await visit.get(f"/nodes/{node.id}/orders/agent-stop")).text
+    assert "Type its name: Core" in (await visit.get(f"/nodes/{node.id}/retire")).text
+    assert (await visit.post(f"/nodes/{node.id}/retire", {"confirm": ""})).status_code == 409
+    assert (await visit.post(f"/nodes/{node.id}/retire", {"confirm": "Core"})).status_code == 303
+    assert (await manager.services.nodes.get(node.id))["state"] == "retired"
+
+
+async def test_a_token_for_a_machine_installed_anew_is_made_from_its_nodes_page(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    node = await manager.enrol()
+    await manager.db.transaction(lambda session: manager.services.nodes.move(session, node.id, "offline", manager.time()))
+    assert f'href="/enrol?node={node.id}"' in (await visit.get(f"/nodes/{node.id}")).text
+    form = (await visit.get(f"/enrol?node={node.id}")).text
+    assert "For the machine of web-1, installed anew" in form
+    assert 'id="node-name"' not in form
+    made = await visit.post("/enrol", {"node": node.id, "uses": "1", "hours": "1", "note": "", "tags": "", "name": ""})
+    assert "ops1." in made.text
+    rows = await manager.db.transaction(lambda session: session.raw_rows("SELECT for_node FROM enrolment_tokens"))
+    assert {row["for_node"] for row in rows} == {"", node.id}
+    assert (await visit.get("/enrol?node=nobody")).status_code == 404
