@@ -259,6 +259,14 @@ async def test_hot_statements_use_an_index(manager: Manager) -> None:
     assert bad == {}
 
 
+async def test_values_of_plugins_are_read_by_their_time(manager: Manager) -> None:
+    """Not all that are kept of a node: its key has names before the time."""
+    await fill(manager)
+    for name in ("metrics.plugin_series", "metrics.plugin_series_by_step"):
+        rows = await plan(manager, name)
+        assert any("node_plugin_metrics_by_node" in str(row) for row in rows), rows
+
+
 async def test_a_statement_without_an_index_is_noticed(manager: Manager) -> None:
     assert scanned([{"detail": "SCAN node_metrics"}]) == ["node_metrics"]
     assert scanned([{"table": "node_metrics", "type": "ALL", "rows": 9}]) == ["node_metrics"]
