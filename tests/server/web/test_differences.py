@@ -40,7 +40,7 @@ def test_what_is_shown_leads_from_one_text_to_the_other(before: list[str], after
 
 
 def test_texts_made_to_be_slow_are_not() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     lines = diff("a\nb\n" * 60_000, "b\na\n" * 60_000)
     assert counts(lines) == (120_000, 120_000)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
