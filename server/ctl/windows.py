@@ -108,10 +108,8 @@ def make(
     seen = client.post("/api/v1/windows/preview", body)
     for one in seen["next"]:
         show.say(f"opens {_local(one['start'], one['zone'])} to {_local(one['end'], one['zone'])} {one['zone']}")
-    show.say(
-        named = f": {', '.join(seen['names'])}" if seen["names"] else ""
-        show.say(f"{seen['nodes']} nodes{named}{' …' if seen['nodes'] > len(seen['names']) else ''}")
-    )
+    named = f": {', '.join(seen['names'])}" if seen["names"] else ""
+    show.say(f"{seen['nodes']} nodes{named}{' …' if seen['nodes'] > len(seen['names']) else ''}")
     _warn(seen)
     if only_try:
         return
