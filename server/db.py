@@ -42,6 +42,9 @@ RETRIES = 5
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000")
 """SQLite: what is committed is on the disk (FULL)."""
 
+STATEMENTS = 512
+"""SQLite: texts that stay prepared; all of sql/queries, and the few lengths of server/inserts.py."""
+
 _MYSQL_SESSION = (
     "SET time_zone = '+00:00'",
     "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -98,7 +101,7 @@ class Db:
             self._mysql = None
 
     async def _hold(self) -> tuple[Database, Connection]:
-        database = Database(self.url)
+        database = Database(self.url, cached_statements=STATEMENTS)
         await database.connect()
         connection = database.connection()
         await connection.__aenter__()

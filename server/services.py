@@ -37,6 +37,7 @@ from server.service.kinds import Kinds
 from server.service.logs import Logs
 from server.service.marks import Marks
 from server.service.metrics import Metrics
+from server.service.node_edit import NodeEdit
 from server.service.node_edits import NodeEdits
 from server.service.node_export import NodeExport
 from server.service.node_index import NodeIndex
@@ -81,6 +82,7 @@ class Services:
     selections: Selections
     groups: Groups
     edits: NodeEdits
+    node_edit: NodeEdit
     presence: Presence
     kinds: Kinds
     commands: Commands
@@ -163,6 +165,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         selections=selections,
         groups=groups,
         edits=edits,
+        node_edit=NodeEdit(db, audit, index),
         presence=presence,
         kinds=kinds,
         commands=commands,

@@ -113,8 +113,10 @@ class GroupName(Answer):
 
 
 class Node(AnyNode):
-    """`groups`: kind → the group that it is in; `fields`: custom fields that are set."""
+    """`groups`: kind → the group that it is in; `fields`: custom fields that are set. `version` counts what people changed of
+    tags, groups and fields."""
 
+    version: int
     created_at: int
     facts: Facts
     metrics: Picture

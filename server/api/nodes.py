@@ -15,6 +15,7 @@ from starlette.routing import Route
 from host.wire.states import RETIRED
 from server.answers import good
 from server.api.calls import Call, Listed, body, listed, query
+from server.api.groups import Version
 from server.api.node_shapes import (
     Agent,
     Daemon,
@@ -31,10 +32,12 @@ from server.api.node_shapes import (
 )
 from server.api.once import created
 from server.api.parameters import Query, order_of
+from server.api.versions import tagged, version_of
 from server.api.windows import maintenance
-from server.auth import NODE_CONTROL, NODE_READ, NODE_RETIRE, Caller
+from server.auth import NODE_CONTROL, NODE_EDIT, NODE_READ, NODE_RETIRE, Caller
 from server.db import Row
 from server.door import Door
+from server.service.node_edit import NodeChange
 from server.service.windows import Active
 from server.services import Services
 from server.tables import CSV, JSON, download
@@ -53,7 +56,7 @@ _LISTED = (
     "agent_state",
     "agent_version",
 )
-_ONE = ("id", "name", "hostname", "ip", "tags", "state", "state_since", "online", "last_seen", "daemon_version", "created_at", "facts")
+_ONE = (*_LISTED[:-2], "created_at", "facts", "version")
 
 
 _LINE = ("at", "component", "level", "logger", "message")
@@ -67,6 +70,16 @@ class WantedOrder(msgspec.Struct, forbid_unknown_fields=True):
     level: str = ""
     text: str = ""
     base: str = ""
+    confirm: list[str] = []
+
+
+class WantedChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays as it is. `tags`: all of them; `groups`: kind → a group's id, empty for none; `fields`: name → value,
+    empty for none; `confirm`: the names of protected groups that hold the node."""
+
+    tags: dict[str, str] | None = None
+    groups: dict[str, str] | None = None
+    fields: dict[str, str] | None = None
     confirm: list[str] = []
 
 
@@ -119,7 +132,13 @@ def routes(door: Door, services: Services) -> list[Route]:
         data |= {"groups": {row["kind"]: {"id": row["id"], "name": row["name"]} for row in groups}}
         data |= {"fields": (await services.edits.values_of([node_id])).get(node_id, {})}
         data |= {"maintenance": maintenance((await services.windows.active([node_id], now)).get(node_id))}
-        return good(now, data)
+        return tagged(good(now, data), row["version"])
+
+    async def edit(request: Request, caller: Caller) -> Response:
+        now, wanted = services.clock(), await body(request, WantedChange)
+        change, node_id = NodeChange(wanted.tags, wanted.groups, wanted.fields), request.path_params["id"]
+        version = await services.node_edit.edit(caller, node_id, version_of(request), change, now, wanted.confirm)
+        return tagged(good(now, {"version": version}), version)
 
     async def retire(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -184,7 +203,14 @@ def routes(door: Door, services: Services) -> list[Route]:
             NODE_READ,
             call=Call("All nodes of a filter as JSON", query=NodeTable, answer=list[dict[str, Any]], media="application/json"),
         ),
-        door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node)),
+        door.route("/api/v1/nodes/{id}", one, NODE_READ, call=Call("One node with what is known of it", answer=Node, etag=True)),
+        door.route(
+            "/api/v1/nodes/{id}",
+            edit,
+            NODE_EDIT,
+            ("PATCH",),
+            Call("Edit a node", body=WantedChange, answer=Version, versioned=True, etag=True),
+        ),
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", query=Confirmed, answer=NodeState)),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),
         door.route(

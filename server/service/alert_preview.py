@@ -37,6 +37,7 @@ NOTHING_KEPT = "nothing is kept of how this was before; only what is now can be 
 QUARTERS = "looked at is one sample of each quarter of an hour: what came and went between them is not seen"
 NO_LONGER = "single samples are looked at {days} days back at most"
 SINCE = "of these nodes samples are kept from {when} UTC on"
+FIRST_CHANGED = "of {count} nodes {done} were gone through, those first whose fullest disk changed most"
 FIRST_NODES = "of {count} nodes {done} were gone through, those first on which it is wrong now"
 MEANS = "looked at are means of five minutes: what came and went within them is not seen"
 NO_HISTORY = "{without} of {total} nodes have told nothing of it in this time"
@@ -134,7 +135,11 @@ class AlertPreviews:
         if rule.kind == rules.METRIC and metric == MOUNTS and rule.comparison == ABOVE:
             ids = await self._near(rule, "disk_usage", ids, since, until, [])
         if len(ids) > MOST_DETAILED:
-            notes.append(FIRST_NODES.format(count=len(ids), done=MOST_DETAILED))
+            said = FIRST_CHANGED if rule.kind == rules.DISK_FULL else FIRST_NODES
+            notes.append(said.format(count=len(ids), done=MOST_DETAILED))
+            if rule.kind == rules.DISK_FULL:
+                ranges = await self._ranges("disk_usage", ids, since, until)
+                ids = sorted(ids, key=lambda one: ranges[one]["least"] - ranges[one]["most"] if one in ranges else 1.0)
         if since < until - DETAILED_DAYS * DAY_MS:
             since = until - DETAILED_DAYS * DAY_MS
             notes.append(NO_LONGER.format(days=DETAILED_DAYS))
@@ -159,15 +164,19 @@ class AlertPreviews:
 
     async def _near(self, rule: Rule, metric: str, ids: Sequence[str], since: int, until: int, notes: list[str]) -> list[str]:
         """Which nodes can have fired at all."""
-        span = {"ids": list(ids), "tier": COARSE, "since": since // HOUR_MS * HOUR_MS, "until": until} | _named(metric)
-        query = self._q.plugin_ranges if "plugin" in span else self._q.ranges
-        ranges = {one["node_id"]: one for one in await self._db.rows(query, span) if one["most"] is not None}
+        ranges = await self._ranges(metric, ids, since, until)
         if len(ranges) < len(ids):
             notes.append(NO_HISTORY.format(without=len(ids) - len(ranges), total=len(ids)))
         near = [node_id for node_id in ids if node_id in ranges and _can(rule, ranges[node_id]["least"], ranges[node_id]["most"])]
         if len(near) > MOST_REPLAYED:
             notes.append(NOT_ALL.format(count=len(near), done=MOST_REPLAYED))
         return near[:MOST_REPLAYED]
+
+    async def _ranges(self, metric: str, ids: Sequence[str], since: int, until: int) -> dict[str, Row]:
+        """Node id → `least` and `most` of a figure, as far as any was told."""
+        span = {"ids": list(ids), "tier": COARSE, "since": since // HOUR_MS * HOUR_MS, "until": until} | _named(metric)
+        query = self._q.plugin_ranges if "plugin" in span else self._q.ranges
+        return {one["node_id"]: one for one in await self._db.rows(query, span) if one["most"] is not None}
 
     async def _points(self, metric: str, ids: Sequence[str], since: int, until: int) -> dict[str, list[Point]]:
         if not ids:

@@ -223,10 +223,9 @@ class AlertRules:
             # He who saves a rule answers for what it starts: it runs with his permission.
             authorize(caller, COMMAND_RUN)
             nodes = [one["id"] for one in await self._selections.rows_of(read, MOST)]
-            if nodes:
-                await self._kinds.fitting(nodes, order.kind, order.content)
-            elif order.kind not in BUILTIN:
+            if not nodes and order.kind not in BUILTIN:
                 raise BadInput(f"command: no node that the selector means runs {order.kind[:40]!r}", field="command")
+            await self._kinds.fitting(nodes, order.kind, order.content)
             text = json.dumps({"kind": order.kind, "content": order.content}, ensure_ascii=False)
             row |= {"command": self._seals.lock(text, _about(row)), "command_kind": order.kind}
         return row

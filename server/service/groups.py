@@ -189,6 +189,7 @@ class Groups:
         changed = [one.id for one in done if one.ok]
         if changed:
             more = {"nodes": changed[:AUDIT_NODES], "count": len(changed)}
+            await session.execute(self._db.q.node_edits.next_versions, {"ids": changed})
             await self._audit.record(session, caller, action, what, {**detail, **more}, now, nodes=changed)
 
     async def _locked(self, session: Session, kind: str) -> dict[str, Row]:

@@ -111,8 +111,8 @@ class Kinds:
         return offers
 
     async def fitting(self, node_ids: Sequence[str], kind: str, content: Any) -> Fitting:
-        """`content` as every one of the nodes takes it. Raises NodeUnknown; BadInput with its field."""
-        groups = await self._groups(node_ids)
+        """`content` as every one of the nodes takes it; without nodes as the agent of today does. Raises NodeUnknown; BadInput."""
+        groups = await self._groups(node_ids) if node_ids else [(BUILTIN, [])]
         having = [(schemas[kind], members) for schemas, members in groups if kind in schemas]
         lacking = [node for schemas, members in groups if kind not in schemas for node in members]
         known = sorted({name for schemas, _ in groups for name in schemas})

@@ -63,6 +63,7 @@ class NodeEdits:
             if changed:
                 detail = {"add": dict(add), "remove": list(remove), "nodes": changed[:AUDIT_NODES], "count": len(changed), **guards}
                 what = f"node {changed[0]}" if len(changed) == 1 else "nodes"
+                await session.execute(self._q.next_versions, {"ids": changed})
                 await self._audit.record(session, caller, "node.tag", what, detail, now, nodes=changed)
             return done
 
@@ -214,6 +215,7 @@ class NodeEdits:
                 detail: dict[str, Any] = {"field": name, "value": text, "nodes": changed[:AUDIT_NODES], "count": len(changed)}
                 detail |= guards
                 what = f"node {changed[0]}" if len(changed) == 1 else "nodes"
+                await session.execute(self._q.next_versions, {"ids": changed})
                 await self._audit.record(session, caller, "node.field", what, detail, now, nodes=changed)
             return done
 
@@ -233,13 +235,13 @@ class NodeEdits:
         return row
 
 
-def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises BadInput."""
+def check_tags(tags: Mapping[str, str], field: str = "add") -> None:
+    """Raises BadInput naming `field`."""
     if len(tags) > MAX_TAGS:
-        raise BadInput(f"add: at most {MAX_TAGS} tags", field="add")
+        raise BadInput(f"{field}: at most {MAX_TAGS} tags", field=field)
     for name, value in tags.items():
         if not 1 <= len(name) <= MAX_TAG_NAME or len(value) > MAX_VALUE or not (name + value).isprintable() or not fold(name):
-            raise BadInput(f"add: names of 1 to {MAX_TAG_NAME} and values of up to {MAX_VALUE} characters", field="add")
+            raise BadInput(f"{field}: names of 1 to {MAX_TAG_NAME} and values of up to {MAX_VALUE} characters", field=field)
 
 
 def value_of(field: Row, value: str) -> tuple[str, float | None]:

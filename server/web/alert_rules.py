@@ -16,7 +16,7 @@ from server.door import Door
 from server.errors import BadInput, OpsError
 from server.service.alert_drafts import Draft
 from server.services import Services
-from server.web import session
+from server.web import rule_task, session
 from server.web.once import once
 from server.web.render import Pages, address
 from server.web.session import Form
@@ -24,7 +24,7 @@ from server.web.session import Form
 _TEXTS = ("name", "selector", "metric", "subject", "comparison", "threshold", "clear", "severity")
 _SPANS = {"hold": "0", "clear_after": "0", "span": "1h"}
 _START = {"comparison": known.ABOVE, "severity": "warning", "selector": "all", "metric": "cpu_usage"}
-NONE, KEEP, SCRIPT = "none", "keep", "script"
+NONE, KEEP, TASK = "none", "keep", "task"
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
@@ -38,7 +38,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         kind = request.query_params.get("kind", known.METRIC)
         kind = kind if kind in known.KINDS else known.METRIC
         blank = {name: _START.get(name, "") for name in _TEXTS} | _SPANS
-        return await form_page(request, None, blank | {"kind": kind, "enabled": True, "starts": NONE, "script": "", "command_limit": "10"})
+        return await form_page(
+            request, None, blank | {"kind": kind, "enabled": True, "starts": NONE, "task": rule_task.blank(), "command_limit": "10"}
+        )
 
     async def form_page(request: Request, rule: Row | None, typed: Row, problem: OpsError | None = None, **more: Any) -> Response:
         values: dict[str, Any] = {
@@ -58,6 +60,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             "warnings": [],
             "problem": problem,
             "field": problem.field if problem else "",
+            "task_problem": None,
+            **await rule_task.values(services, pages, request, typed["task"]),
         }
         return pages.render(request, "rule", values | more, status=problem.status if problem else 200)
 
@@ -68,7 +72,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def make(request: Request, caller: Caller) -> Response:
         form = await session.form_of(request)
-        typed = _typed(form, form.get("kind"))
+        typed = await read(form, form.get("kind"), caller)
         if typed["kind"] not in known.KINDS:
             raise BadInput(f"kind: {typed['kind'][:20]!r} is unknown; use one of {', '.join(known.KINDS)}", field="kind")
         return await saved(request, caller, None, typed, form)
@@ -79,12 +83,26 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if form.get("step") in ("on", "off"):
             await rules.switch(caller, rule["id"], _version(form), form.get("step") == "on", services.clock())
             return RedirectResponse("/rules?notice=saved", 303)
-        return await saved(request, caller, rule, _typed(form, rule["kind"]), form)
+        return await saved(request, caller, rule, await read(form, rule["kind"], caller), form)
+
+    async def read(form: Form, kind: str, caller: Caller) -> Row:
+        """The form as it was typed, to be shown again as it is."""
+        task = await rule_task.hidden(services, rule_task.typed(services, form, caller), form)
+        typed = _typed(form, kind) | {"task": task}
+        return typed | {"starts": TASK} if form.get("step").startswith(rule_task.TO_KIND) else typed
 
     async def saved(request: Request, caller: Caller, rule: Row | None, typed: Row, form: Form) -> Response:
         now = services.clock()
+        if form.get("step").startswith(rule_task.TO_KIND):
+            return await form_page(request, rule, typed)
+        command: Any = {NONE: None, KEEP: KEEP}.get(typed["starts"])
+        if typed["starts"] == TASK:
+            try:
+                command = await rule_task.command(services, typed["task"])
+            except BadInput as problem:
+                return await form_page(request, rule, typed, problem, field="command", task_problem=problem)
         try:
-            draft = _draft(typed)
+            draft = _draft(typed, command)
             if form.get("step") == "preview":
                 looked: dict[str, Any] = {
                     "preview": await services.alert_previews.look(draft, now),
@@ -100,6 +118,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 rule_id = rule["id"]
                 await rules.change(caller, rule_id, _version(form), draft, now)
         except BadInput as problem:
+            if problem.field.startswith("content."):
+                problem.message, problem.field = problem.message.removeprefix("content."), problem.field.removeprefix("content.")
+                return await form_page(request, rule, typed, problem, field="command", task_problem=problem)
             return await form_page(request, rule, typed, problem)
         return RedirectResponse(f"/rules/{rule_id}?notice=saved", 303)
 
@@ -123,14 +144,13 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
 
 def _typed(form: Form, kind: str) -> Row:
-    """The form as it was typed, to be shown again as it is."""
+    """The rule's own fields as they were typed."""
     typed: Row = {name: form.get(name, _START.get(name, "") if name == "comparison" else "") for name in _TEXTS}
     typed |= {name: form.get(name, default) for name, default in _SPANS.items()}
     return typed | {
         "kind": kind,
         "enabled": bool(form.get("enabled")),
         "starts": form.get("starts", NONE),
-        "script": form.get("script"),
         "command_limit": form.get("command_limit", "10"),
     }
 
@@ -144,12 +164,12 @@ def _typed_of(draft: Draft, rule: Row) -> Row:
         "kind": draft.kind,
         "enabled": draft.enabled,
         "starts": starts,
-        "script": "",
+        "task": rule_task.blank(),
         "command_limit": str(draft.command_limit),
     }
 
 
-def _draft(typed: Row) -> Draft:
+def _draft(typed: Row, command: Any) -> Draft:
     """Raises BadInput at the field whose text is no time or number."""
     seconds: dict[str, Any] = {}
     for name in _SPANS:
@@ -160,7 +180,6 @@ def _draft(typed: Row) -> Draft:
     limit = typed["command_limit"].strip()
     if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
         raise BadInput(f"command_limit: {limit[:20]!r} is not a whole number", field="command_limit")
-    command: Any = {NONE: None, KEEP: KEEP, SCRIPT: {"kind": "script", "content": {"script": typed["script"]}}}.get(typed["starts"])
     return Draft(
         kind=typed["kind"],
         enabled=typed["enabled"],

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
-from server.errors import BadInput, Conflict, OpsError
+from server.errors import BadInput, OpsError
 from server.service.groups import KINDS
-from server.service.outcomes import Outcome
+from server.service.node_edit import NodeChange
 from server.service.selections import FIELD_TYPES
 from server.services import Services
 from server.web import session, targets
@@ -34,7 +32,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         values = {
             "node": node,
             "tags": draft.get("tags") if draft else tags,
-            "before": draft.get("before") if draft else tags,
+            "version": draft.get("version") if draft else node["version"],
+            "changed": problem is not None and problem.status == 409 and not problem.field,
             "groups": await services.groups.tree(),
             "kinds": KINDS,
             "held": {kind: draft.get(f"group-{kind}") if draft else held.get(kind, "") for kind in KINDS},
@@ -45,39 +44,12 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         }
         return pages.render(request, "node_edit", values, status=problem.status if problem else 200)
 
-    async def newly_chosen(form: Form, node_id: str) -> list[str]:
-        """The names of groups that the node is put into by this very form: who chose one here means it."""
-        held = {row["id"] for row in (await services.groups.of_nodes([node_id])).get(node_id, [])}
-        wanted = {form.get(f"group-{kind}") for kind in KINDS} - held
-        return [row["name"] for row in await services.groups.tree() if row["id"] in wanted]
-
     async def save(request: Request, caller: Caller) -> Response:
         form, node_id, now = await session.form_of(request), request.path_params["id"], services.clock()
-        names = [*form.all("confirm"), *await newly_chosen(form, node_id)]
-        await services.nodes.get(node_id)
         try:
-            new, old = tags_of(form.get("tags"), "tags"), tags_of(form.get("before"), "tags")
-            add = {name: value for name, value in new.items() if old.get(name) != value}
-            gone = [name for name in old if name not in new]
-            if add or gone:
-                _all_well(await services.edits.tag(caller, [node_id], add, gone, now, names))
-            held = {row["kind"]: row["id"] for row in (await services.groups.of_nodes([node_id])).get(node_id, [])}
-            for kind in KINDS:
-                wanted = form.get(f"group-{kind}")
-                if wanted and wanted != held.get(kind):
-                    _all_well(await services.groups.put(caller, wanted, [node_id], now, names))
-                elif not wanted and kind in held:
-                    _all_well(await services.groups.take_out(caller, kind, [node_id], now, names))
-            present = (await services.edits.values_of([node_id])).get(node_id, {})
-            for row in await services.edits.fields():
-                value = form.get(f"field-{row['name']}").strip()
-                if value != present.get(row["name"], ""):
-                    try:
-                        await services.edits.fill(caller, [node_id], row["name"], value, now, names)
-                    except Conflict:
-                        raise
-                    except BadInput as wrong:
-                        raise BadInput(wrong.message, field=f"field-{row['name']}") from wrong
+            version, tags = _version(form), tags_of(form.get("tags"), "tags")
+            change = NodeChange(tags, form.starting("group-"), form.starting("field-"))
+            await services.node_edit.edit(caller, node_id, version, change, now, form.all("confirm"))
         except BadInput as problem:
             return await one(request, node_id, form, problem)
         return RedirectResponse(f"/nodes/{node_id}?notice=saved", 303)
@@ -150,7 +122,9 @@ def tags_of(text: str, field: str) -> dict[str, str]:
     return tags
 
 
-def _all_well(done: Sequence[Outcome]) -> None:
-    for one in done:
-        if not one.ok:
-            raise BadInput(one.message)
+def _version(form: Form) -> int:
+    """The version that was shown. Raises BadInput."""
+    text = form.get("version")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise BadInput("version: load the page again; it says which version of the node it shows", field="version")
+    return int(text)

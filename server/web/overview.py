@@ -14,6 +14,8 @@ from server.db import Row
 from server.door import Door
 from server.errors import BadInput
 from server.service.findings import CRITICAL, KINDS, WARNING, Finding, Subject
+from server.service.marks import ALERT, START, UPDATE, WINDOW, Mark
+from server.service.marks import Found as Marked
 from server.service.overview import SILENT
 from server.services import Services
 from server.web import session, words
@@ -96,7 +98,14 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         some = [Subject(f"web-{n}", now - n * MINUTE) for n in range(1, 4)]
         line = {"node_id": "", "node_name": "web-1", "component": "daemon", "epoch": 0, "at": now}
         messages = (("error", "D4002 the manager does not answer: timed out after 20 s"), ("warning", "collector disk took 4.2 s"))
+        marks = [
+            Mark(WINDOW, "", now - 150 * MINUTE, now - 90 * MINUTE, "Kernel updates"),
+            Mark(START, "1.1", now - 50 * MINUTE, now - 50 * MINUTE),
+            Mark(UPDATE, "", now - 40 * MINUTE, now - 40 * MINUTE, "agent 1.0 → 1.1", state="succeeded"),
+            Mark(ALERT, "", now - 30 * MINUTE, None, "cpu_usage of web-1 is 91 %, above 90 %", CRITICAL),
+        ]
         values = {
+            **told(Marked(marks, [])),
             "trend": _trend("cpu", N_("CPU"), rows, now - 180 * MINUTE, now, MINUTE),
             "findings": [Finding("offline", CRITICAL, 7, now - HOUR, some), Finding("clock", WARNING, 1, now - MINUTE, some[:1])],
             "lines": [line | {"level": level, "message": text, "seq": n} for n, (level, text) in enumerate(messages)],

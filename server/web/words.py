@@ -206,6 +206,7 @@ ACTIONS = {
     "node.approve": N_("approved a host"),
     "node.ask": N_("asked to be taken in"),
     "node.delete": N_("deleted a node with its data"),
+    "node.edit": N_("edited a node"),
     "node.field": N_("filled a field"),
     "node.note": N_("wrote or deleted a note"),
     "node.tag": N_("changed tags"),

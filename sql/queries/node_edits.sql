@@ -4,6 +4,16 @@ SELECT id, name, state, tags FROM nodes WHERE id IN (:ids*) ORDER BY name;
 -- name: set_tags
 UPDATE nodes SET tags = :tags, updated_at = :now WHERE id = :id AND tags = :before;
 
+-- name: next_version
+UPDATE nodes SET version = version + 1 WHERE id = :id AND version = :version;
+
+-- name: next_versions
+UPDATE nodes SET version = version + 1 WHERE id IN (:ids*);
+
+-- name: last_edit
+SELECT e.actor AS updated_by, e.created_at AS updated_at FROM audit_nodes a JOIN audit_logs e ON e.id = a.entry
+WHERE a.node_id = :node_id AND a.topic = 'action' AND e.action IN (:actions*) ORDER BY a.at DESC, a.entry DESC LIMIT 1;
+
 -- name: insert_note
 INSERT INTO node_notes (id, node_id, text, author, created_at) VALUES (:id, :node_id, :text, :author, :now);
 

@@ -48,6 +48,9 @@ MORE: dict[str, Sequence[str]] = {
 ANSWERS = {"/{rest:path}": 404, "/api": 404, "/api/{rest:path}": 404, "/sign-in": 303}
 """Template → its answer to somebody who is signed in, where that is not 200."""
 
+GROWING = frozenset(["/audit?check=1", "/api/v1/audit/verify"])
+"""What looks at every entry there is, by its nature: shown, and no matter of the limit."""
+
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 

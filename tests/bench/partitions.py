@@ -65,8 +65,7 @@ def _blocked(url: str, stop: threading.Event, found: list[float]) -> None:
         while not stop.is_set():
             number += 1
             begun = time.perf_counter()
-            row = f"('N', {time.time_ns() // 1_000_000}, 2, {number}, 1, 1, 1, 1, 1, 1, '{{}}')"
-            raw.run(f"INSERT INTO node_metrics ({', '.join(COLUMNS)}) VALUES {row}")
+            raw.run(f"INSERT INTO node_metrics ({', '.join(COLUMNS)}) VALUES ('N', {_now()}, 2, {number}, 1, 1, 1, 1, 1, 1, '{{}}')")
             found.append(time.perf_counter() - begun)
             stop.wait(0.2)
 
@@ -77,7 +76,7 @@ def _bytes(url: str, raw: Raw) -> int:
 
 
 def _measure(kind: str, rows: int) -> dict[str, float] | None:
-    now = time.time_ns() // 1_000_000
+    now = _now()
     with SERVERS[kind]() as server:
         if server is None:
             return None
@@ -104,6 +103,10 @@ def _measure(kind: str, rows: int) -> dict[str, float] | None:
                 "longest_write_s": round(max(waits), 1),
                 "filled_s": round(filled, 1),
             }
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def main() -> int:

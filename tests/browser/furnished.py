@@ -179,7 +179,6 @@ def _alerts(site: Site, made: Things) -> None:
         site.samples(node, 120)
         busy = {"percent": 97.0, "user": 97.0, "system": 0.0, "idle": 3.0, "cores": [97.0]}
         site.report(node, "bulk", ("sample", now(), {"took_ms": 1.0, "cpu": busy}))
-    made.of["loud"] = loud[0]
     draft = Draft("CPU busy", "metric", "env=stage", "cpu_usage", threshold="90%", clear="80%", severity="critical")
     made.of["rule"], _ = site.do(site.services.alert_rules.make(site.admin, draft, now()))
 
@@ -191,6 +190,7 @@ def _alerts(site: Site, made: Things) -> None:
     site.do(told_of())
     rows = site.do(site.services.alerts.page(rule_id=made.rule, limit=5, offset=0)).rows
     made.of["alert"], made.of["taken"] = (row["id"] for row in rows)
+    made.of["loud"] = next(row["node_id"] for row in rows if row["id"] == made.taken)
     site.do(site.services.alerts.acknowledge(site.admin, [made.taken], "Looking At It " + "z" * 150, now()))
     site.do(site.services.delivery_turns.test(site.admin, made.receiver, now()))
     made.of["delivery"] = site.do(site.services.deliveries.page(made.receiver, "", 5, 0)).rows[0]["id"]

@@ -96,9 +96,18 @@ document.addEventListener('securitypolicyviolation', event => {
 DRAWN = "[...document.querySelectorAll('[data-chart]')].every(place => place.querySelector('canvas'))"
 WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 WIDEST = """
-[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, pre'))
-  .slice(0, 3).map(e => e.outerHTML.slice(0, 90).replace(/\\s+/g, ' ')).join(' | ')
+(() => {
+  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+  for (let node; (node = walk.nextNode());) {
+    range.selectNodeContents(node);
+    if (range.getBoundingClientRect().right > innerWidth + 1 && !node.parentElement.closest('.scroll, .chips, .nav, pre, script'))
+      found.push(node.parentElement.outerHTML.slice(0, 90).replace(/\\s+/g, ' '));
+  }
+  return found.slice(0, 3).join(' | ');
+})()
 """
+"""Whose text stands past the window's right edge."""
+
 TEXTS = """
 (() => {
   const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

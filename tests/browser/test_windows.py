@@ -57,7 +57,7 @@ def test_what_is_open_can_be_ended(site: Site, open_page: Open) -> None:
     page = open_page()
     page.goto("/windows")
     expect(page.locator("tbody")).to_contain_text("open")
-    page.get_by_role("link", name="Now").click()
+    page.get_by_role("link", name="Now", exact=True).click()
     page.get_by_role("button", name="End it now").click()
     expect(page.locator(".note.good")).to_be_visible()
     expect(page.get_by_role("button", name="End it now")).to_have_count(0)

@@ -117,6 +117,7 @@ HOT = (
     "timeline.updates",
     "timeline.events",
     "timeline.events_named",
+    "node_edits.last_edit",
 )
 """Statements as `<noun>.<name>`."""
 
@@ -256,6 +257,14 @@ async def test_hot_statements_use_an_index(manager: Manager) -> None:
         if whole:
             bad[name] = whole
     assert bad == {}
+
+
+async def test_values_of_plugins_are_read_by_their_time(manager: Manager) -> None:
+    """Not all that are kept of a node: its key has names before the time."""
+    await fill(manager)
+    for name in ("metrics.plugin_series", "metrics.plugin_series_by_step"):
+        rows = await plan(manager, name)
+        assert any("node_plugin_metrics_by_node" in str(row) for row in rows), rows
 
 
 async def test_a_statement_without_an_index_is_noticed(manager: Manager) -> None:

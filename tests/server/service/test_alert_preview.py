@@ -114,3 +114,17 @@ async def test_of_many_nodes_those_are_gone_through_first_on_which_it_is_wrong_n
     told = await look(site, "metric", metric="gpu.temperature", threshold="85")
     assert (told.fired, told.bad_now) == (2, 2)
     assert told.notes[0] == f"of {MOST_DETAILED + 2} nodes {MOST_DETAILED} were gone through, those first on which it is wrong now"
+
+
+async def test_of_many_nodes_a_trend_is_looked_for_first_where_disks_change(site: Site) -> None:
+    nodes = [await site.node(f"db-{number:02d}") for number in range(MOST_DETAILED + 2)]
+    start = site.manager.time.now // 3_600_000 * 3_600_000
+    for turn in range(9):
+        site.manager.time.now = start + turn * 15 * MINUTE
+        for node in nodes:
+            await site.sample(node, **disks(root=40.0 + turn * (node is nodes[-1])))
+    site.manager.time.now = start + 3 * 3_600_000
+    await rolled(site)
+    told = await look(site, "disk-full", threshold="72h")
+    assert [one.name for one in told.nodes] == [f"db-{MOST_DETAILED + 1:02d}"]
+    assert told.notes[0].endswith("those first whose fullest disk changed most")

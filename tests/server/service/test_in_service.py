@@ -92,7 +92,7 @@ async def test_a_node_that_is_taken_back_goes_on_where_its_report_was_refused(ma
     assert isinstance(await refused(manager.report(node, "bulk", (2, "log", LINE))), NotAuthenticated)
     await manager.services.nodes.restore(manager.admin, node.id, manager.time())
     assert (await manager.report(node, "bulk", (2, "log", LINE), (3, "log", LINE))).stored == 3
-    assert len(await manager.services.nodes.log(node.id)) == 3
+    assert len(await rows(manager, "node_logs")) == 3
 
 
 async def test_a_deletion_waits_for_the_report_that_is_being_stored_and_takes_it_along(manager: Manager) -> None:

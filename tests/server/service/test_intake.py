@@ -165,7 +165,7 @@ async def test_texts_arrive_as_they_were_sent_whatever_is_in_them(manager: Manag
     lines = [HOSTILE, HOSTILE * 50, "", "plain"]
     records = [(n, "log", {"component": "agent", "level": "error", "logger": "x", "message": line}) for n, line in enumerate(lines, 1)]
     await manager.report(node, "bulk", *records)
-    stored = {row["message"] for row in await manager.services.nodes.log(node.id)}
+    stored = {row["message"] for row in (await manager.services.logs.page(node_id=node.id)).rows}
     assert stored == set(lines)
 
 
@@ -180,13 +180,13 @@ async def test_a_row_that_no_column_holds_becomes_an_event_and_the_others_stay(m
 
     with pytest.raises(BadInput):
         await manager.db.transaction(lambda session: tables.write(session, careful=False))
-    assert await manager.services.nodes.log(node.id) == []
+    assert (await manager.services.logs.page(node_id=node.id)).rows == []
     with pytest.raises(BadInput):  # its event has the same impossible time: then it is the report that is refused
         await manager.db.transaction(careful)
     tables = Tables(manager.db)
     tables.add([(LOG, {**line, "at": 1, "seq": 1}), (LOG, {**line, "at": 2, "seq": 2, "level": 2**70}), (EVENT, event_row(node.id))])
     await manager.db.transaction(careful)
-    assert [row["at"] for row in await manager.services.nodes.log(node.id)] == [1]
+    assert [row["at"] for row in (await manager.services.logs.page(node_id=node.id)).rows] == [1]
     assert [name for name, _ in await events(manager, node.id)] == ["record.unusable"]
 
 

@@ -8,10 +8,17 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from server.errors import Conflict
+from server.service.node_edit import NodeChange
 from tests.conftest import Manager
 from tests.server.service.test_organising import make
 
 Deed = Callable[[list[str], list[str]], Awaitable[object]]
+
+
+async def edit(manager: Manager, node_id: str, names: list[str]) -> int:
+    row = await manager.services.nodes.get(node_id)
+    change = NodeChange(tags=row["tags"])
+    return await manager.services.node_edit.edit(manager.admin, node_id, row["version"], change, manager.time(), names)
 
 
 def deeds(manager: Manager, other: str) -> dict[str, Deed]:
@@ -23,6 +30,7 @@ def deeds(manager: Manager, other: str) -> dict[str, Deed]:
         "node.field": lambda ids, names: s.edits.fill(who, ids, "rack", "1", manager.time(), names),
         "group.put": lambda ids, names: s.groups.put(who, other, ids, manager.time(), names),
         "group.leave": lambda ids, names: s.groups.take_out(who, "business", ids, manager.time(), names),
+        "node.edit": lambda ids, names: edit(manager, ids[-1], names),
         "node.order": lambda ids, names: s.orders.give(who, ids[-1], "collect", manager.time(), confirm=names),
         "node.retire": lambda ids, names: s.nodes.retire_all(who, ids, manager.time(), names),
     }

@@ -13,6 +13,7 @@ from host.wire.messages import EnrollRequest, Facts, PollRequest
 from server.auth import Caller
 from server.errors import BadInput, Conflict, EnrolAnew, NodeUnknown, NotAllowed, NotAuthenticated, Unavailable
 from server.service import quarantine
+from server.service.reimage import Reimage
 from tests.conftest import Manager, make_csr
 
 FIRST = {"machine_id": "m1", "board_id": "b1", "macs": "02:00:00:00:00:01,02:00:00:00:00:02"}
@@ -274,7 +275,9 @@ async def test_a_split_machine_asks_and_is_approved_as_a_node_of_its_own_even_wh
     services = manager.services
     node_id, first, copy = await in_quarantine(manager)
     await services.quarantine.split(manager.admin, node_id, first.marks, manager.time())
-    strict = type(services.approvals)(manager.db, services.audit, services.enrolment, services.nodes, services.quarantine, allowed=False)
+    nodes, guard = services.nodes, services.quarantine
+    reimage = Reimage(manager.db, nodes, guard)
+    strict = type(services.approvals)(manager.db, services.audit, services.enrolment, nodes, guard, reimage, allowed=False)
     wanted = EnrollRequest(1, "", make_csr(), Facts("web-1"), COPY)
     assert await strict.ask(wanted, copy.ip, manager.time()) is None
     with pytest.raises(NotAuthenticated, match="token only"):

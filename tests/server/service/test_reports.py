@@ -185,7 +185,7 @@ async def test_what_is_past_its_time_is_forgotten(manager: Manager) -> None:
     await manager.report(node, "bulk", (4, "log", line | {"message": "new"}), (5, "sample", SAMPLE))
     await retention.tick(manager.services, manager.time())
     await partitions.tick(manager.services, manager.time())  # on MySQL and MariaDB samples leave by the day
-    assert [row["message"] for row in await manager.services.nodes.log(node.id)] == ["new"]
+    assert [row["message"] for row in (await manager.services.logs.page(node_id=node.id)).rows] == ["new"]
     assert await samples(manager, node.id) == 1
 
 

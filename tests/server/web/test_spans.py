@@ -9,6 +9,7 @@ import pytest
 from server.config import Config
 from server.errors import BadInput
 from server.service.ranges import RANGES, STEPS, step_of
+from server.service.windows import Wanted
 from server.web.spans import Span, span_of, written
 from tests.conftest import Manager
 from tests.server.web.conftest import Visitor
@@ -123,3 +124,17 @@ async def test_marks_are_told_in_words_beside_the_charts(visit: Visitor, manager
     assert "the daemon started" in page.text
     assert f"[[{(manager.time.now - MINUTE) / 1000}".rstrip("0").rstrip(".") in page.text
     assert "守护进程启动" in (await visit.get(f"/nodes/{node.id}", **{"Accept-Language": "zh-CN"})).text
+
+
+async def test_the_overviews_bands_have_the_windows_of_the_fleet_and_a_list_that_says_so(visit: Visitor, manager: Manager) -> None:
+    await visit.sign_in("admin")
+    await manager.enrol()
+    begin = written(manager.time.now - HOUR)[:16]
+    once = {"start": begin, "minutes": 30, "repeat": "once"}
+    wanted = Wanted("Kernel updates", "", "all", once, "UTC", True, False, True)
+    await manager.services.windows.make(manager.admin, wanted, manager.time.now - 2 * HOUR)
+    page = await visit.get("/")
+    since = (manager.time.now - HOUR) // MINUTE * 60
+    assert f"[[{since}.0,{since + 1800}.0,&#34;W&#34;,&#34;&#34;]]" in page.text
+    assert "maintenance window: <a" in " ".join(page.text.split())
+    assert ">Kernel updates</a>" in page.text
