@@ -140,6 +140,10 @@ def routes(door: Door, services: Services) -> list[Route]:
         version = await services.node_edit.edit(caller, node_id, version_of(request), change, now, wanted.confirm)
         return tagged(good(now, {"version": version}), version)
 
+    async def replace(request: Request, caller: Caller) -> Response:
+        """The document's own word for it; what a PUT leaves out stays too, so that nobody clears what he never saw."""
+        return await edit(request, caller)
+
     async def retire(request: Request, caller: Caller) -> Response:
         now = services.clock()
         await services.nodes.retire(caller, request.path_params["id"], now, query(request, Confirmed).confirm)
@@ -210,6 +214,13 @@ def routes(door: Door, services: Services) -> list[Route]:
             NODE_EDIT,
             ("PATCH",),
             Call("Edit a node", body=WantedChange, answer=Version, versioned=True, etag=True),
+        ),
+        door.route(
+            "/api/v1/nodes/{id}",
+            replace,
+            NODE_EDIT,
+            ("PUT",),
+            Call("Edit a node, as PATCH does", body=WantedChange, answer=Version, versioned=True, etag=True),
         ),
         door.route("/api/v1/nodes/{id}", retire, NODE_RETIRE, ("DELETE",), Call("Retire a node", query=Confirmed, answer=NodeState)),
         door.route("/api/v1/nodes/{id}/agent", agent, NODE_READ, call=Call("How it stands with its agent", answer=Agent)),

@@ -85,6 +85,7 @@ ADMINS = {
     ("POST", "/api/v1/waiting/{id}/reject"),
     ("POST", "/api/v1/nodes/retire"),
     ("PATCH", "/api/v1/nodes/{id}"),
+    ("PUT", "/api/v1/nodes/{id}"),
     ("POST", "/api/v1/nodes/restore"),
     ("POST", "/api/v1/nodes/{id}/restore"),
     ("POST", "/api/v1/nodes/{id}/split"),
