@@ -263,3 +263,11 @@ async def test_a_statement_without_an_index_is_noticed(manager: Manager) -> None
     assert scanned([{"detail": "SCAN node_metrics"}]) == ["node_metrics"]
     assert scanned([{"table": "node_metrics", "type": "ALL", "rows": 9}]) == ["node_metrics"]
     assert scanned(await plan(manager, "nodes.every_id")) == ["nodes"]
+
+
+async def test_a_timeline_is_read_by_the_node_and_by_what_is_wanted_of_it(manager: Manager) -> None:
+    """Another index would do as well for the planner, and go through the commands of all nodes, or all events of one. Each index that begins with the node will do."""
+    await fill(manager)
+    for name, index in (("timeline.commands", "commands_by_node"), ("timeline.events_named", "node_events_by_name")):
+        rows = await plan(manager, name)
+        assert any(index in str(row.get("detail") or row.get("key")) for row in rows), (name, rows)
