@@ -1,3 +1,5 @@
+-- COALESCE keeps a planner from an index that would save it a sort, or a condition, and cost it all other nodes' or names' rows.
+
 -- name: states
 SELECT id, at, state FROM node_states
 WHERE node_id = :node_id AND at >= :since AND at <= :at AND (at < :at OR id < :key)
@@ -14,7 +16,7 @@ ORDER BY l.at DESC, l.entry DESC;
 SELECT l.id, l.at, l.kind, l.state, l.reason, l.started_at, l.finished_at, l.exit_code, t.name AS task_name, u.name AS actor
 FROM (SELECT id, queued_at AS at, task_id, kind, state, reason, started_at, finished_at, exit_code, created_by FROM commands
   WHERE node_id = :node_id AND queued_at >= :since AND queued_at <= :at AND (queued_at < :at OR id < :key)
-    AND kind <> 'configure' AND target_id IS NULL
+    AND kind <> 'configure' AND COALESCE(target_id, '') = ''
   ORDER BY queued_at DESC, id DESC LIMIT :limit) l
 LEFT JOIN tasks t ON t.id = l.task_id LEFT JOIN users u ON u.id = l.created_by
 ORDER BY l.at DESC, l.id DESC;
@@ -23,7 +25,7 @@ ORDER BY l.at DESC, l.id DESC;
 SELECT l.id, l.at, l.kind, l.state, l.reason, l.started_at, l.finished_at, l.exit_code, NULL AS task_name, u.name AS actor
 FROM (SELECT id, queued_at AS at, kind, state, reason, started_at, finished_at, exit_code, created_by FROM commands
   WHERE node_id = :node_id AND kind = 'configure' AND queued_at >= :since AND queued_at <= :at AND (queued_at < :at OR id < :key)
-    AND target_id IS NULL
+    AND COALESCE(target_id, '') = ''
   ORDER BY queued_at DESC, id DESC LIMIT :limit) l
 LEFT JOIN users u ON u.id = l.created_by
 ORDER BY l.at DESC, l.id DESC;
@@ -48,4 +50,4 @@ ORDER BY at DESC, lane DESC, epoch DESC, seq DESC LIMIT :limit;
 SELECT at, lane, epoch, seq, name, detail FROM node_events
 WHERE node_id = :node_id AND name = :name AND at >= :since AND at <= :at
   AND (at < :at OR lane < :lane OR (lane = :lane AND (epoch < :epoch OR (epoch = :epoch AND seq < :seq))))
-ORDER BY at DESC, lane DESC, epoch DESC, seq DESC LIMIT :limit;
+ORDER BY at DESC, COALESCE(lane, '') DESC, epoch DESC, seq DESC LIMIT :limit;

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from server.db import Row, Session
 from tests.conftest import Manager
 
@@ -271,3 +273,12 @@ async def test_a_statement_without_an_index_is_noticed(manager: Manager) -> None
     assert scanned([{"detail": "SCAN node_metrics"}]) == ["node_metrics"]
     assert scanned([{"table": "node_metrics", "type": "ALL", "rows": 9}]) == ["node_metrics"]
     assert scanned(await plan(manager, "nodes.every_id")) == ["nodes"]
+
+
+async def test_a_timeline_is_read_by_the_node_and_by_what_is_wanted_of_it(manager: Manager) -> None:
+    """Another index would save SQLite's planner a sort, and cost it the commands of all nodes, or all events of one."""
+    if manager.db.dialect != "sqlite":
+        pytest.skip("a server goes by how many rows there are, and here are few")
+    for name, index in (("timeline.commands", "commands_by_node"), ("timeline.events_named", "node_events_by_name")):
+        rows = await plan(manager, name)
+        assert any(index in str(row["detail"]) for row in rows), (name, rows)
