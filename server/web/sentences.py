@@ -128,6 +128,7 @@ SENTENCES = (
     N_("the daemon has started"),
     N_("the manager knows this host by its new certificate"),
     N_("plugin {name} works again"),
+    N_("metric: none of the {count} nodes has told {metric} lately; the rule waits until one does"),
     N_("the outbox was full"),
     N_("they were too old"),
     N_("the outbox was full; they were too old"),
