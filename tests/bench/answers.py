@@ -211,6 +211,7 @@ def _signed_in(session: requests.Session, stack: Stack) -> requests.Session:
     """With the cookie of a page, and the token of the API: each door takes its own."""
     session.trust_env = False
     session.headers["Origin"] = stack.url
+    session.headers["Sec-Fetch-Site"] = "same-origin"
     form = {"name": "admin", "password": stack.password, "next": "/nodes"}
     answer = session.post(f"{stack.url}/sign-in", data=form, timeout=30, allow_redirects=False)
     if answer.status_code != 303:
