@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shlex
 from collections.abc import Callable
@@ -73,19 +72,9 @@ def routes(door: Door, pages: Pages, document: Callable[[], dict[str, Any]]) -> 
         found = [topic for topic in found if topic[2]]
         total = sum(len(calls) for _, _, calls in found)
         values: dict[str, Any] = {"topics": found, "q": q, "total": total, "opened": bool(q) and total <= OPEN, "info": whole["info"]}
-        return packed(request, pages.render(request, "reference", values, block="calls"))
+        return pages.render(request, "reference", values, block="calls")
 
     return [door.route(PATH, show, SELF)]
-
-
-def packed(request: Request, response: Response) -> Response:
-    """Packed for a browser that takes it: ten times less. Only here may a page be: there is no secret in it that its length could tell of
-    (see server/web/packed.py)."""
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        response.body = gzip.compress(bytes(response.body), 5)
-        response.headers["Content-Encoding"], response.headers["Vary"] = "gzip", "Accept-Encoding"
-        response.headers["Content-Length"] = str(len(response.body))
-    return response
 
 
 def topics(document: dict[str, Any]) -> list[tuple[str, str, list[Entry]]]:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from server import auth
 from server.auth import Caller, nobody
@@ -23,6 +23,7 @@ from server.paths import resource
 from server.web import formats, i18n, words
 from server.web.findings import FINDINGS
 from server.web.i18n import LANGUAGES, Language
+from server.web.packed import packed
 from server.web.sentences import SENTENCES
 
 NAVIGATION = (
@@ -52,7 +53,7 @@ class Pages:
     def language(self, request: Request) -> Language:
         return self.languages[i18n.choose(request, getattr(request.state, "caller", None))]
 
-    def render(self, request: Request, name: str, values: dict[str, Any], *, block: str = "", status: int = 200) -> HTMLResponse:
+    def render(self, request: Request, name: str, values: dict[str, Any], *, block: str = "", status: int = 200) -> Response:
         """`name`.html with `values`; only `block` of it when htmx asked (header HX-Request)."""
         caller: Caller = getattr(request.state, "caller", None) or nobody("")
         language = self.language(request)
@@ -77,7 +78,8 @@ class Pages:
             text = "".join(parts)
         else:
             text = template.render(context)
-        return HTMLResponse(text, status, headers={"Vary": "HX-Request, Accept-Language, Cookie"})
+        vary = "HX-Request, Accept-Language, Cookie, Accept-Encoding, Sec-Fetch-Site"
+        return packed(request, HTMLResponse(text, status, headers={"Vary": vary}))
 
 
 def address(path: str, **query: object) -> str:

@@ -21,8 +21,11 @@ from server.web.orders import CONFIRMED
 NOUNS = {"rules": "alert-rules"}
 """Nouns of pages that the API calls otherwise."""
 
-WORDS = {"kind": "offline", "verb": CONFIRMED[0], "stream": "stdout", "rest": "nothing/like/this"}
-"""Parameters that are no ids."""
+IDS = ("nodes", "groups", "fields", "commands", "files", "alerts", "alert-rules", "receivers", "deliveries", "windows", "enrolment-tokens")
+"""Nouns of which there is one to ask for."""
+
+WORDS = {"metrics": "mounts", "kind": "offline", "verb": CONFIRMED[0], "stream": "stdout", "rest": "nothing/like/this"}
+"""Parameters that are no ids, by what stands before them or by their own name."""
 
 HOUR, DAY = 3_600_000, 86_400_000
 MORE: dict[str, Sequence[str]] = {
@@ -79,11 +82,18 @@ def filled(template: str, ids: Mapping[str, str]) -> str:
     found = template
     for match in _PARAMETER.finditer(template):
         noun = template[: match.start()].rstrip("/").rpartition("/")[2]
-        value = ids.get(NOUNS.get(noun, noun)) if match[1] == "id" else WORDS.get(match[1])
+        value = ids.get(NOUNS.get(noun, noun)) if match[1] == "id" else WORDS.get(noun, WORDS.get(match[1]))
         if value is None:
             raise SystemExit(f"bench: what stands for {match[0]} in {template}? Tell tests/bench/addresses.py")
         found = found.replace(match[0], value)
     return found
+
+
+def check() -> None:
+    """Before anything is filled. Raises SystemExit for a route that nobody has told of here."""
+    for found in templates():
+        for template in found:
+            filled(template, dict.fromkeys(IDS, "X"))
 
 
 def addresses(found: Sequence[str], ids: Mapping[str, str], now: int) -> dict[str, tuple[str, int]]:

@@ -27,7 +27,7 @@ from typing import Any
 import requests
 
 from tests.bench import furnished, history
-from tests.bench.addresses import GROWING, addresses, templates
+from tests.bench.addresses import GROWING, addresses, check, templates
 from tests.bench.first_view import MOST_BYTES, MOST_REQUESTS, FirstView
 from tests.bench.raw import quick
 from tests.bench.report import percentile, processor_clock, table, verdict
@@ -84,6 +84,7 @@ def options_of(name: str, description: str | None) -> tuple[Size, argparse.Names
 def busy(size: Size, kind: str, ready: Callable[[], None] = lambda: None) -> Iterator[Running]:
     """The manager with its fleet at work, its history written, its alerts open; all of it gone afterwards. `ready` is called once the
     history is there, before the manager starts again."""
+    check()
     with ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
         url = ""
@@ -96,10 +97,11 @@ def busy(size: Size, kind: str, ready: Callable[[], None] = lambda: None) -> Ite
         ending.callback(stack.stop)
         stack.start_manager()
         stack.sign_in()
-        token = stack.api("POST", "/enrolment-tokens", {"uses": size.nodes + 20, "hours": 12, "note": "bench"})["token"]
+        given = stack.api("POST", "/enrolment-tokens", {"uses": size.nodes + 20, "hours": 12, "note": "bench"})
+        token = given["token"]
         ca = folder / "manager/keys/ca.crt"
         asyncio.run(_enrol(Wanted("127.0.0.1", stack.node_port, ca, token, size.nodes, state=folder / "fleet")))
-        ids = furnished.organise(stack)
+        ids = furnished.organise(stack) | {"enrolment-tokens": given["id"]}
         rules, receivers = furnished.rules(stack, enabled=False), furnished.receivers(stack)
         nodes = _nodes(stack)
         stack.stop()
@@ -211,6 +213,7 @@ def _signed_in(session: requests.Session, stack: Stack) -> requests.Session:
     """With the cookie of a page, and the token of the API: each door takes its own."""
     session.trust_env = False
     session.headers["Origin"] = stack.url
+    session.headers["Sec-Fetch-Site"] = "same-origin"
     form = {"name": "admin", "password": stack.password, "next": "/nodes"}
     answer = session.post(f"{stack.url}/sign-in", data=form, timeout=30, allow_redirects=False)
     if answer.status_code != 303:

@@ -195,3 +195,16 @@ async def test_guessing_is_slowed_down_and_said_so(visit: Visitor) -> None:
     answer = await visit.post("/sign-in", {"name": "admin", "password": "guess"})
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_page_is_packed_only_for_who_chose_its_address_himself(visit: Visitor) -> None:
+    await visit.sign_in("admin")
+    takes = {"accept-encoding": "gzip"}
+    for others in ({}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
+        assert "content-encoding" not in (await visit.get("/nodes?q=guess", **takes, **others)).headers, others
+    assert "content-encoding" not in (await visit.get("/nodes", **{"accept-encoding": "identity", "sec-fetch-site": "none"})).headers
+    own = await visit.get("/nodes", **takes, **{"sec-fetch-site": "same-origin"})
+    assert own.headers["content-encoding"] == "gzip"
+    assert "Sec-Fetch-Site" in own.headers["vary"]
+    assert int(own.headers["content-length"]) < len(own.text) / 2
+    assert "</html>" in own.text
