@@ -44,7 +44,7 @@ def test_a_chunk_that_fails_is_sent_again(open_page: Open, site: Site, tmp_path:
     page.goto("/files")
     page.set_input_files("#file", tmp_path / "x")
     page.click("text=Put it in")
-    page.wait_for_selector("text=whole")
+    page.wait_for_selector("td:has-text('whole')")
     assert failed
     [row] = site.do(site.services.files.page(10, 0)).rows
     assert site.do(site.services.files.read(row["id"], 0, len(DATA) + 1)) == DATA

@@ -81,7 +81,7 @@ def test_a_configuration_that_the_host_refuses_is_not_lost(site: Site, open_page
     site.report(node, "urgent", *told())
     page = open_page()
     page.goto(f"/nodes/{node}")
-    page.locator(f"a[href='/nodes/{node}/configuration']").click()
+    page.locator(f"dd a[href='/nodes/{node}/configuration']").click()
     page.get_by_role("link", name="Change it…").click()
     new = FILE.replace("7d", "3d") + "nonsense: 1\n"
     page.fill("#text", new)
@@ -158,7 +158,7 @@ def test_a_viewer_sees_the_daemon_and_its_configuration_but_nothing_to_press(sit
     page = open_page(who="vera")
     for address in (f"/nodes/{node}", f"/nodes/{node}/configuration", f"/commands/{command}"):
         page.goto(address)
-        expect(page.locator("main form")).to_have_count(0)
+        expect(page.locator("main form[method=post]")).to_have_count(0)
         expect(page.locator("main a.button:not([download])")).to_have_count(0)
     for address in (f"/nodes/{node}/configuration/edit", f"/nodes/{node}/orders/agent-stop"):
         answer = page.goto(address)

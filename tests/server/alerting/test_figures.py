@@ -86,7 +86,14 @@ def test_good_again_lies_on_the_good_side() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(93.42, PERCENT, "93.42 %"), (2**31, BYTES, "2 GiB"), (90, SECONDS, "90 s"), (7200, SECONDS, "2 h"), (2.4113, HOURS, "2.41 hours")],
+    [
+        (93.42, PERCENT, "93.42 %"),
+        (2**31, BYTES, "2 GiB"),
+        (90, SECONDS, "90 s"),
+        (7200, SECONDS, "2 h"),
+        (2.4113, HOURS, "2 h 25 min"),
+        (13.4, DAYS, "13 d 10 h"),
+    ],
 )
 def test_figures_are_said_for_people(value: float, unit: str, text: str) -> None:
     assert figure(value, unit) == text

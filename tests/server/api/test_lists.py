@@ -245,9 +245,10 @@ def test_a_change_says_which_version_it_was_made_of(admin: Api, document: dict[s
         [item, *_] = admin.data("GET", path.removesuffix("/{id}"))["items"]
         own = path.replace("{id}", item.get("id", item["name"]))
         tag = admin.send("GET", own).headers["ETag"]
-        body = {"title": "x"} if "fields" in path else {"name": "other"}
+        body = {"title": "x"} if "fields" in path else {"tags": {}} if "nodes" in path else {"name": "other"}
         assert admin.refusal("PATCH", own, json=body)[:3] == (400, 1001, "If-Match"), path
-        assert admin.refusal("DELETE", own)[:3] == (400, 1001, "If-Match"), path
+        if f"DELETE {path}" not in UNVERSIONED:
+            assert admin.refusal("DELETE", own)[:3] == (400, 1001, "If-Match"), path
         for header in ('"77"', "W/x", "*"):
             status, code, field, _ = admin.refusal("PATCH", own, json=body, headers={"If-Match": header})
             assert (status, code) == (409, 1001) if header == '"77"' else (status, field) == (400, "If-Match"), (path, header)

@@ -194,7 +194,7 @@ async def test_open_alerts_need_somebody_until_one_takes_them_on_the_critical_fi
     await site.tick()
     seen = (await found(manager))["alerts"]
     assert (seen.severity, seen.count) == (CRITICAL, 2)
-    assert [(one.name, one.said.partition(" is ")[0]) for one in seen.subjects] == [("web-1", "cpu_usage of web-1")] * 2
+    assert [(one.name, one.said.partition(" is ")[0]) for one in seen.subjects] == [("web-1", "CPU of web-1")] * 2
     assert seen.subjects[0].alert_id == (await manager.services.alerts.page(severity="critical", limit=1, offset=0)).rows[0]["id"]
     await manager.services.alerts.acknowledge(manager.admin, [one.alert_id for one in seen.subjects], "at it", manager.time())
     assert "alerts" not in await found(manager)
