@@ -57,8 +57,9 @@ class Session:
         many = insert(query.name, query.text)
         with _storable():
             if self._dialect == "sqlite":
-                for text, values in many.sqlite(rows):
-                    await self._raw.execute(text, values)
+                # All of them at one go: between two statements the driver's thread would wait for the event loop, which is
+                # reading other reports.
+                await self._raw._execute(_run, self._raw._conn, list(many.sqlite(rows)))
                 return
             for text in many.mysql(rows):
                 await self.raw_statement(text)
@@ -133,6 +134,11 @@ class Session:
             yield cursor
         finally:
             await cursor.close()
+
+
+def _run(connection: sqlite3.Connection, statements: Sequence[tuple[str, list[Any]]]) -> None:
+    for text, values in statements:
+        connection.execute(text, values)
 
 
 @contextmanager
