@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from server.ctl import show
-from server.ctl.options import json_option
+from server.ctl.options import SECONDS, json_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST = 500
-_SPAN = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SORT = "By these fields, with commas between and - before one for descending; an unknown one is answered with those that there are."
 
 
@@ -29,7 +28,7 @@ class Moment(click.ParamType[int]):
             return value
         text = str(value)
         if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", text):
-            return int(time.time() * 1000) - int(ago[1]) * _SPAN[ago[2]] * 1000
+            return int(time.time() * 1000) - int(ago[1]) * SECONDS[ago[2]] * 1000
         if re.fullmatch(r"[0-9]{9,15}", text):
             return int(text)
         try:

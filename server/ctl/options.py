@@ -13,7 +13,8 @@ from server.ctl.client import Client
 from server.ctl.setup import load
 
 F = TypeVar("F", bound=Callable[..., Any])
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+"""Unit of a span of time → seconds; without one it is seconds."""
 
 
 def connect() -> Client:
@@ -45,7 +46,7 @@ class Duration(click.ParamType[int]):
         match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", str(value))
         if not match:
             self.fail(f"{value!r} is not a duration like 90s, 5m or 2h", param, ctx)
-        return int(match[1]) * _SECONDS[match[2]]
+        return int(match[1]) * SECONDS[match[2]]
 
 
 class Pair(click.ParamType[tuple[str, str]]):

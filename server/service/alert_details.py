@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ class _Nic(msgspec.Struct):
     tx_rate: float | None = None
 
 
-class _Gpu(msgspec.Struct):
+class Gpu(msgspec.Struct):
     name: str
     percent: float
     memory_used: float = 0
@@ -59,7 +59,7 @@ class Detail(msgspec.Struct):
     disks: list[_Disk] | None = None
     disk_io: list[_Io] | None = None
     nics: list[_Nic] | None = None
-    gpus: list[_Gpu] | None = None
+    gpus: list[Gpu] | None = None
 
 
 SECTIONS = ("cpu", "memory", "load", "processes", "uptime", "disks", "disk_io", "nics", "gpus")
@@ -68,9 +68,18 @@ Pairs = Iterable[tuple[str, float | None]]
 MOST_SUBJECT = 190
 
 
-def _gpus(gpus: list[_Gpu], value: Callable[[_Gpu], float | None]) -> Pairs:
-    """Two of one name are told apart by their number."""
-    return ((f"{number} {gpu.name}", value(gpu)) for number, gpu in enumerate(gpus))
+def cards(gpus: Iterable[Gpu]) -> Iterator[tuple[str, Gpu]]:
+    """What each is called: two of one name are told apart by their number."""
+    return ((f"{number} {gpu.name}", gpu) for number, gpu in enumerate(gpus))
+
+
+def memory_share(gpu: Gpu) -> float | None:
+    """Percent."""
+    return 100 * gpu.memory_used / gpu.memory_total if gpu.memory_total else None
+
+
+def _gpus(gpus: list[Gpu], value: Callable[[Gpu], float | None]) -> Pairs:
+    return ((name, value(gpu)) for name, gpu in cards(gpus))
 
 
 _READ: dict[str, tuple[str, Callable[[Any], Pairs]]] = {
@@ -92,7 +101,7 @@ _READ: dict[str, tuple[str, Callable[[Any], Pairs]]] = {
     "nic.rx": ("nics", lambda nics: ((nic.name, nic.rx_rate) for nic in nics)),
     "nic.tx": ("nics", lambda nics: ((nic.name, nic.tx_rate) for nic in nics)),
     "gpu.percent": ("gpus", lambda gpus: _gpus(gpus, lambda gpu: gpu.percent)),
-    "gpu.memory": ("gpus", lambda gpus: _gpus(gpus, lambda gpu: 100 * gpu.memory_used / gpu.memory_total if gpu.memory_total else None)),
+    "gpu.memory": ("gpus", lambda gpus: _gpus(gpus, memory_share)),
     "gpu.temperature": ("gpus", lambda gpus: _gpus(gpus, lambda gpu: gpu.temperature)),
 }
 

@@ -8,6 +8,7 @@ after a long silence, counts by the rate that the host told.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 import msgspec
 
 from server.config import Config
-from server.db import Db
+from server.db import Db, Row
 from server.errors import NotFound
+from server.service.alert_details import Gpu, cards, memory_share
 from server.service.ranges import kept_since, step_of
 
 READS = 1_440
@@ -69,14 +71,6 @@ class _Nic(msgspec.Struct):
     tx_rate: float | None = None
 
 
-class _Gpu(msgspec.Struct):
-    name: str
-    percent: float
-    memory_used: int
-    memory_total: int
-    temperature: float | None = None
-
-
 class _Cores(msgspec.Struct):
     cores: list[float] = msgspec.field(default_factory=list)
 
@@ -94,7 +88,7 @@ class _Nics(msgspec.Struct):
 
 
 class _Gpus(msgspec.Struct):
-    gpus: list[_Gpu] | None = None
+    gpus: list[Gpu] | None = None
 
 
 class _Cpu(msgspec.Struct):
@@ -130,9 +124,7 @@ def _cores(sample: _Cpu) -> Iterator[tuple[str, Values]]:
 
 
 def _gpus(sample: _Gpus) -> Iterator[tuple[str, Values]]:
-    for number, one in enumerate(sample.gpus or ()):
-        memory = 100 * one.memory_used / one.memory_total if one.memory_total else None
-        yield f"{number} {one.name}", (one.percent, memory, one.temperature)
+    return ((name, (one.percent, memory_share(one), one.temperature)) for name, one in cards(sample.gpus or ()))
 
 
 _RATES = "bytes/s"
@@ -207,13 +199,19 @@ class Details:
         slot = max(-(-(until - since) // READS), 1)
         wanted = {"node_id": node_id, "since": since, "until": until, "slot": slot, "limit": READS * 2}
         rows = await self._db.rows(self._db.q.metrics.details, wanted | what.where)
-        decode: Callable[[str], Any] = msgspec.json.Decoder(what.shape).decode
-        gathered = _Gathered(what, step, max(3 * slot, SILENCE_MS))
-        for row in rows:
-            gathered.add(row["at"], what.read(decode(row["detail"])))
+        # Beside the event loop: a month of samples takes longer to read than others should wait.
+        gathered = await asyncio.to_thread(_gather, what, rows, step, max(3 * slot, SILENCE_MS))
         every = gathered.names()
         chosen = [name for name in every if name in set(names)] if names else gathered.foremost(kind)
         return Found(since, until, step, slot, kept, every, [line for name in chosen for line in gathered.lines[name]])
+
+
+def _gather(what: Kind, rows: Sequence[Row], step: int, silence: int) -> _Gathered:
+    decode: Callable[[str], Any] = msgspec.json.Decoder(what.shape).decode
+    gathered = _Gathered(what, step, silence)
+    for row in rows:
+        gathered.add(row["at"], what.read(decode(row["detail"])))
+    return gathered
 
 
 class _Gathered:

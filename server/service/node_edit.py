@@ -14,10 +14,9 @@ from typing import Any
 from server.auth import Caller
 from server.db import Db, Row, Session
 from server.errors import BadInput, NodeUnknown, NotFound
-from server.selector.values import fold
 from server.service.audit import Audit
 from server.service.groups import KINDS, check_version
-from server.service.node_edits import check_tags, value_of
+from server.service.node_edits import check_tags, value_of, write_field
 from server.service.node_index import NodeIndex
 from server.service.protection import confirmed
 
@@ -111,9 +110,6 @@ class NodeEdit:
                 raise BadInput(problem.message, field=f"field-{name}") from problem
             if text == held.get(name, ""):
                 continue
-            await session.execute(self._q.clear_field, {"node_id": node_id, "field": name})
-            if text:
-                stored = {"node_id": node_id, "field": name, "value": text, "folded": fold(text), "number": number}
-                await session.execute(self._q.set_field, stored)
+            await write_field(session, self._db.q, node_id, name, text, number)
             changed[name] = text
         return {"fields": changed} if changed else {}

@@ -11,6 +11,7 @@ from server.auth import Caller
 from server.db import Along, Db, Row, Session
 from server.errors import BadInput, Conflict, NodeUnknown, NotFound
 from server.ids import new_id
+from server.queries import Queries
 from server.selector.ast import RESERVED
 from server.selector.values import date_of, fold, number_of
 from server.service.audit import Audit
@@ -206,10 +207,7 @@ class NodeEdits:
             guards = await confirmed(session, self._db.q, node_ids, confirm)
             for one in done:
                 if one.ok:
-                    await session.execute(self._q.clear_field, {"node_id": one.id, "field": name})
-                    if text:
-                        values = {"node_id": one.id, "field": name, "value": text, "folded": fold(text), "number": number}
-                        await session.execute(self._q.set_field, values)
+                    await write_field(session, self._db.q, one.id, name, text, number)
             changed = [one.id for one in done if one.ok]
             if changed:
                 detail: dict[str, Any] = {"field": name, "value": text, "nodes": changed[:AUDIT_NODES], "count": len(changed)}
@@ -264,6 +262,14 @@ def value_of(field: Row, value: str) -> tuple[str, float | None]:
     if len(text) > MAX_VALUE or not text.isprintable():
         raise BadInput(f"value: at most {MAX_VALUE} characters on one line", field="value")
     return text, None
+
+
+async def write_field(session: Session, q: Queries, node_id: str, name: str, text: str, number: float | None) -> None:
+    """Give a node's field what `value_of` made; an empty text clears it."""
+    await session.execute(q.node_edits.clear_field, {"node_id": node_id, "field": name})
+    if text:
+        stored = {"node_id": node_id, "field": name, "value": text, "folded": fold(text), "number": number}
+        await session.execute(q.node_edits.set_field, stored)
 
 
 def _title(text: str) -> str:
