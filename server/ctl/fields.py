@@ -79,7 +79,7 @@ def _help(one: Mapping[str, Any]) -> str:
     parts = [one["label"] + ("" if not one["help"] else f": {one['help']}")]
     low, high, unit = one["least"], one["most"], f" {one['unit']}" if one["unit"] else ""
     if low is not None or high is not None:
-        parts.append(f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}{unit}")
+        parts.append(f"{_figure(low)}..{_figure(high)}{unit}")
     if one["type"] in ("list", "map"):
         parts.append("may be given again")
     for name, values in one["only"].items():
@@ -89,6 +89,10 @@ def _help(one: Mapping[str, Any]) -> str:
     elif one["default"] not in (None, "", [], {}, False):
         parts.append(f"default {one['default']}")
     return show.clean("; ".join(part for part in parts if part))
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def _secret_help(fields: Mapping[str, Mapping[str, Any]]) -> str:

@@ -41,6 +41,8 @@ def list_(enabled: bool | None, as_json: bool, **wanted: Any) -> None:
         for item in data["items"]
     ]
     show.table(("NAME", "", "SEVERITY", "WHAT", "NODES", "OPEN", "PROBLEM", "ID"), rows)
+    if not rows:
+        show.say("no rule fits")
 
 
 @rules.command("show")
@@ -187,8 +189,9 @@ def _content(client: Client, kind: str, words: Sequence[str]) -> dict[str, Any]:
     """The content of a task of that kind, of the words after `--`, which are read as `opsctl task` reads them. Raises Usage."""
     schema = schema_of(client, kind)
     fields = Fields(schema)
-    command = click.Command(f"--starts {kind} --", params=fields.params, callback=fields.content, help=help_of(schema))
-    with command.make_context(command.name, list(words), parent=click.get_current_context()) as context:
+    typed = f"{click.get_current_context().command_path} … --starts {kind} --"
+    command = click.Command(kind, params=fields.params, callback=fields.content, help=help_of(schema), options_metavar="[FIELDS]")
+    with command.make_context(typed, list(words)) as context:
         content: dict[str, Any] = command.invoke(context)
     return content
 

@@ -64,6 +64,8 @@ def kinds(node: str, q: str, builtin: bool | None, sort: str | None, as_json: bo
         fields = " ".join(one["name"] for one in item["fields"])
         rows.append((item["kind"], item["label"], fields) if node else (item["kind"], item["label"], item["nodes"], fields))
     show.table(heads, rows)
+    if not rows:
+        show.say("no kind fits")
     for name, why in sorted(data.get("refused", {}).items()):
         show.say(f"refused: {name}: {why}")
     if node and data["told_at"] is None:
