@@ -86,6 +86,7 @@ TABLES = [
     "alert_events",
     "alert_storms",
     "maintenance_windows",
+    "manager_loops",
 ]
 
 
