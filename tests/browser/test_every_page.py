@@ -198,6 +198,8 @@ class Visit:
     def look(self, name: str, *, axe: bool, themes: tuple[str, ...] = ("light", "dark")) -> None:
         """The page that is open, as `name`: its themes and widths."""
         page = self.page
+        # With its style: what a form answered is looked at as soon as its button is there.
+        page.wait_for_load_state()
         page.wait_for_function(DRAWN)
         page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
         for theme in themes:
