@@ -164,7 +164,7 @@ class Watch:
             return Seen(at, False if program else None, changing, beat), None, False
         alive = self._processes.alive(pid)
         # supervisord takes an end for running until it has seen it, and starts nothing meanwhile.
-        changing = not alive or bool(program) and program.state == supervisord.STOPPING  # type: ignore[union-attr]
+        changing = not alive or (bool(program) and program.state == supervisord.STOPPING)  # type: ignore[union-attr]
         cpu, memory = self._measure(pid, at) if alive else (None, None)
         return Seen(at, alive, changing, beat, cpu, memory), pid if alive else None, orphan
 
