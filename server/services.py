@@ -142,7 +142,9 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     metrics, groups, edits = Metrics(db), Groups(db, audit), NodeEdits(db, audit, index)
     rollups, telemetry = Rollups(db), Telemetry()
     reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
-    standing = Standing(db, new_id(clock()), socket.gethostname(), lambda: telemetry.failing)
+    # With its port: several managers may run on one host.
+    named = f"{socket.gethostname()}:{config.web_listen.rpartition(':')[2]}"
+    standing = Standing(db, new_id(clock()), named, lambda: telemetry.failing)
     attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, standing, lambda: reports.waiting)
     policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
     deliveries = Deliveries(db, audit, selections)

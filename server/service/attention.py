@@ -128,8 +128,8 @@ class Attention:
 
 
 def _fails(one: Failing) -> str:
-    said = f"failed {one.count} times in a row, " + ("lastly" if one.good_at else "and never succeeded since the start, lastly")
-    return f"{said} with: {one.error}"
+    began = "" if one.good_at else " since its start"
+    return f"failures in a row{began}: {one.count}; the last one: {one.error}"
 
 
 def _subject(kind: str, row: Row, now: int) -> Subject:

@@ -22,7 +22,7 @@ MOST = 1_000
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A loop that fails on another manager, by the name of its host."""
+    """A loop that fails on another manager, by the name of its host and its port."""
 
     manager: str
     loop: str
@@ -30,7 +30,7 @@ class Elsewhere:
 
 
 class Standing:
-    """`me`: of this process alone; `name`: what people call its host; `failing`: loop → how it fails, of those that do."""
+    """`me`: of this process alone; `name`: what people know it by; `failing`: loop → how it fails, of those that do."""
 
     def __init__(self, db: Db, me: str, name: str, failing: Callable[[], Mapping[str, Failing]]) -> None:
         self._db, self._q, self._me, self._name, self._failing = db, db.q.manager_loops, me, name[:255], failing

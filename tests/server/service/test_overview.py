@@ -147,7 +147,7 @@ async def test_troubles_of_the_manager_itself_are_told(manager: Manager) -> None
     await manager.enrol()
     manager.time.now += 6 * MINUTE_MS
     kinds = await found(manager)
-    assert kinds["manager_loop"].subjects[0].said == "failed 2 times in a row, and never succeeded since the start, lastly with: it breaks"
+    assert kinds["manager_loop"].subjects[0].said == "failures in a row since its start: 2; the last one: it breaks"
     assert "checkpoint" in kinds
     manager.services.telemetry.turn("commands", 0.1, "", manager.time())
     await manager.services.audit.keep_checkpoint()

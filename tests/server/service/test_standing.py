@@ -61,8 +61,8 @@ async def test_what_fails_elsewhere_needs_attention_here_until_it_is_well_again(
     began = manager.time()
     await other.turns("presence", "it breaks", 3)
     assert await seen(manager) == {
-        "rollups": f"on the manager {NAME}: failed 1 times in a row, lastly with: no space left",
-        "presence": f"on the manager {NAME}: failed 1 times in a row, and never succeeded since the start, lastly with: it breaks",
+        "rollups": f"on the manager {NAME}: failures in a row: 1; the last one: no space left",
+        "presence": f"on the manager {NAME}: failures in a row since its start: 1; the last one: it breaks",
     }
     found = await manager.services.attention.finding("manager_loop", manager.time())
     assert found is not None
@@ -84,7 +84,7 @@ async def test_it_is_written_when_something_changes_and_once_a_minute_in_between
     assert other.writes == 1
     await other.turns("rollups", "another way")
     assert other.writes == 2
-    assert (await seen(manager))["rollups"].endswith("failed 61 times in a row, lastly with: another way")
+    assert (await seen(manager))["rollups"].endswith("failures in a row: 61; the last one: another way")
     await other.turns("rollups")
     await other.turns("rollups", times=300)
     assert other.writes == 3
