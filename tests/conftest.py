@@ -55,6 +55,7 @@ TABLES = [
     "node_plugin_metrics",
     "node_rollups",
     "node_plugin_rollups",
+    "node_detail_rollups",
     "node_rollups_due",
     "fleet_metrics",
     "versions",

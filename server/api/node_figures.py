@@ -17,7 +17,8 @@ from server.auth import NODE_READ, Caller
 from server.config import Config
 from server.door import Door
 from server.errors import BadInput
-from server.service.details import KINDS, MOST_CHOSEN
+from server.service.detail_kinds import KINDS
+from server.service.details import MOST_CHOSEN
 from server.service.details import Point as Detail
 from server.service.marks import Mark
 from server.service.ranges import RANGES, kept_since, least_step
