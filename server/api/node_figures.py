@@ -108,7 +108,10 @@ class DetailLine(Answer):
 
 
 class NodeDetails(Answer):
-    """`names`: all that were seen in that time. Details from before `kept_since` are no longer kept; `since` is not before it."""
+    """`names`: all that were seen in that time. Details from before `kept_since` are no longer kept; `since` is not before it.
+
+    `step` may be longer than asked for: beyond a day a point is made of whole roll-ups of an hour, 6 hours or a day.
+    """
 
     since: int
     until: int
