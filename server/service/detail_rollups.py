@@ -120,7 +120,7 @@ class DetailRollups:
             if made["detail"] is not None:
                 parts[made["at"]] = made["detail"]
             texts = [parts[one] for one in sorted(parts)]
-            made = {"node_id": node_id, "tier": tier, "at": at, "detail": await asyncio.to_thread(_merged, texts)}
+            made = {"node_id": node_id, "tier": tier, "at": at, "detail": await self._merged(node_id, at, texts)}
             rows.append(made)
         return [row for row in rows if row["detail"] is not None]
 
@@ -135,16 +135,21 @@ class DetailRollups:
             if len(samples) < CHUNK:
                 break
             offset += CHUNK
-        if span.left_out or span.unreadable:
-            what = "%d samples of node %s in the hour from %d on cannot be read; names found no room %d times"
-            log.warning(what, span.unreadable, node_id, hour, span.left_out)
+        _say(span, node_id, hour)
+        return await asyncio.to_thread(span.text)
+
+    async def _merged(self, node_id: str, at: int, texts: Sequence[str]) -> str | None:
+        span = Span()
+        await asyncio.to_thread(span.add_spans, texts)
+        _say(span, node_id, at)
         return await asyncio.to_thread(span.text)
 
 
-def _merged(texts: Sequence[str]) -> str | None:
-    span = Span()
-    span.add_spans(texts)
-    return span.text()
+def _say(span: Span, node_id: str, at: int) -> None:
+    """What is not in it."""
+    if span.left_out or span.unreadable:
+        what = "details of node %s from %d on: %d samples or roll-ups cannot be read, names found no room %d times"
+        log.warning(what, node_id, at, span.unreadable, span.left_out)
 
 
 def _settled(now: int) -> int:

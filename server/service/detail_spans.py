@@ -88,7 +88,7 @@ class _Names:
 
 
 class Span:
-    """Adds up. `left_out`: how often a name found no room; `unreadable`: samples that could not be read."""
+    """Adds up. `left_out`: how often a name found no room; `unreadable`: samples or spans that could not be read."""
 
     def __init__(self) -> None:
         self._kinds = {name: _Names(len(kind.figures)) for name, kind in KINDS.items()}
@@ -112,9 +112,14 @@ class Span:
     def add_spans(self, texts: Iterable[str]) -> None:
         """Shorter spans, in order of time."""
         for text in texts:
-            for kind, found in _decode_span(text).items():
-                for name, numbers in found.items():
-                    held = self._kinds[kind].get(name)
+            try:
+                whole = _decode_span(text)
+            except msgspec.DecodeError:
+                self.unreadable += 1
+                continue
+            for kind, names in self._kinds.items():
+                for name, numbers in whole.get(kind, {}).items():
+                    held = names.get(name)
                     for sums, (mean, least, most, count) in zip(held.sums, fours(numbers), strict=False) if held else ():
                         if count:
                             sums.add(mean * count, least, most, count)

@@ -172,6 +172,10 @@ def test_a_sample_that_cannot_be_read_is_passed_over() -> None:
     span.add_samples([(0, "not JSON"), (1, '{"disks": 5}'), (2, '{"disks": [{"mount": "/", "percent": 7.0}]}')])
     assert span.unreadable == 2
     assert read("mounts", span.text() or "") == {"/": [7.0, 7.0, 7.0, 1]}
+    longer = Span()
+    longer.add_spans(["{", span.text() or "", '{"fans": {"1": [1.0, 1.0, 1.0, 5]}}'])
+    assert longer.unreadable == 1
+    assert longer.text() == span.text()
 
 
 # -- made by the loop, read by charts -----------------------------------------------------------------------------------
