@@ -184,32 +184,35 @@ class Db:
         found = await self.rows(query, params)
         return found[0] if found else None
 
-    async def transaction(self, work: Callable[[Session], Awaitable[T]], along: Along[T] | None = None) -> T:
+    async def transaction(self, work: Callable[[Session], Awaitable[T]], along: Along[T] | None = None, at_one_go: bool = False) -> T:
         """`await work(session)` in one transaction, and `along` with it: committed when it returns, undone when it raises.
 
         `work` may be called again from the start, so it must change nothing but the database.
-        Must not be called inside another one.
+        Must not be called inside another one. `at_one_go`: as `Session.at_one_go`, its beginning and end with it.
         """
+
+        async def whole(session: Session) -> T:
+            try:
+                await session.raw_statement("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "START TRANSACTION")
+            except asyncio.CancelledError:
+                # It begins all the same, in the driver's thread, and left open it would stop every later one.
+                await self._undo(session)
+                raise
+            try:
+                if along is not None:
+                    await along.before(session)
+                result = await work(session)
+                if along is not None:
+                    await along.after(session, result)
+                await session.raw_statement("COMMIT")
+                return result
+            except BaseException:
+                await self._undo(session)
+                raise
 
         async def once() -> T:
             async with self._session(self._write_lock, 0) as session:
-                try:
-                    await session.raw_statement("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "START TRANSACTION")
-                except asyncio.CancelledError:
-                    # It begins all the same, in the driver's thread, and left open it would stop every later one.
-                    await self._undo(session)
-                    raise
-                try:
-                    if along is not None:
-                        await along.before(session)
-                    result = await work(session)
-                    if along is not None:
-                        await along.after(session, result)
-                    await session.raw_statement("COMMIT")
-                    return result
-                except BaseException:
-                    await self._undo(session)
-                    raise
+                return await (session.at_one_go(whole) if at_one_go else whole(session))
 
         return await self._again(once, getattr(work, "__qualname__", "transaction"))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 import aiomysql
 import pymysql
@@ -15,6 +16,7 @@ from server.errors import BadInput
 from server.inserts import insert
 from server.queries import Query
 
+T = TypeVar("T")
 Row = dict[str, Any]
 Params = Mapping[str, Any]
 
@@ -78,6 +80,16 @@ class Session:
         found = await self.rows(query, params)
         return found[0] if found else None
 
+    async def at_one_go(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """`await work(session)`, on SQLite in its thread from beginning to end instead of one trip there for each statement: under load
+        each trip waits for an event loop that is busy with others. So `work` may await nothing but the session it is given, and
+        touch nothing that others use meanwhile. It goes on to its end when who waits for it does not any more."""
+        if self._dialect == "mysql":
+            return await work(self)
+        within = copy_context()
+        direct = Session(_Direct(self._raw._conn), self._dialect)
+        return await self._raw._execute(lambda: within.run(_driven, work(direct)))  # type: ignore[no-any-return]
+
     def discard(self) -> None:
         """Close a MySQL connection whose state nobody knows, so that the pool does not hand it out again."""
         if self._dialect == "mysql":
@@ -139,6 +151,35 @@ class Session:
 def _run(connection: sqlite3.Connection, statements: Sequence[tuple[str, list[Any]]]) -> None:
     for text, values in statements:
         connection.execute(text, values)
+
+
+class _Direct:
+    """SQLite's connection as the driver shows it, for who is in its thread already: nothing in here waits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._conn = connection
+
+    async def execute(self, text: str, values: Any = ()) -> sqlite3.Cursor:
+        return self._conn.execute(text, values)
+
+    async def executemany(self, text: str, values: Any) -> sqlite3.Cursor:
+        return self._conn.executemany(text, values)
+
+    async def execute_fetchall(self, text: str, values: Any = ()) -> list[Any]:
+        return self._conn.execute(text, values).fetchall()
+
+    async def _execute(self, function: Callable[..., T], *values: Any) -> T:
+        return function(*values)
+
+
+def _driven(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine that waits for nothing returns."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    work.close()
+    raise RuntimeError("it waits for more than its database: not to be run at one go")
 
 
 @contextmanager

@@ -33,22 +33,24 @@ class Query:
     def __init__(self, name: str, text: str, dialect: str) -> None:
         self.name, self.text, self._dialect = name, text, dialect
         self._lists = frozenset(_LIST.findall(text))
-        self._fixed = None if self._lists else self._native(text)
+        self._fixed = self._native(text)
 
     def __str__(self) -> str:
         return self.name
 
     def bind(self, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """The text for the driver, and its parameters with lists written out. An empty list stands for no id at all."""
-        if self._fixed is not None:
+        if not self._lists:
             return self._fixed, params
         flat = {key: value for key, value in params.items() if key not in self._lists}
-        text = self.text
+        text = self._fixed
+        mark = ":{}" if self._dialect == "sqlite" else "%({})s"
         for name in self._lists:
             items = list(params[name]) or [""]
-            flat.update({f"{name}_{i}": item for i, item in enumerate(items)})
-            text = text.replace(f":{name}*", ", ".join(f":{name}_{i}" for i in range(len(items))))
-        return self._native(text), flat
+            names = [f"{name}_{i}" for i in range(len(items))]
+            flat.update(zip(names, items, strict=True))
+            text = text.replace(mark.format(name) + "*", ", ".join(map(mark.format, names)))
+        return text, flat
 
     def narrowed(self, condition: Condition) -> Query:
         """The same statement about fewer rows; the condition's parameters are the caller's to bind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from argon2 import PasswordHasher
 from server.alerting.states import Limits
 from server.config import Config
 from server.db import Db
+from server.ids import new_id
 from server.keys import Keys
 from server.outbound.addresses import Policy, networks_of
 from server.service.alert_commands import AlertCommands
@@ -58,6 +60,7 @@ from server.service.reports import Reports
 from server.service.rollups import Rollups
 from server.service.selections import Selections
 from server.service.sending import Sending
+from server.service.standing import Standing
 from server.service.timeline import Timelines
 from server.service.windows import Windows
 from server.telemetry import Telemetry
@@ -96,6 +99,7 @@ class Services:
     partitions: Partitions
     health: Health
     telemetry: Telemetry
+    standing: Standing
     reports: Reports
     polls: Polls
     files: Files
@@ -138,7 +142,8 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
     metrics, groups, edits = Metrics(db), Groups(db, audit), NodeEdits(db, audit, index)
     rollups, telemetry = Rollups(db), Telemetry()
     reports = Reports(db, Teller(db, commands, kinds, output), wakeups, config.metrics_days)
-    attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, lambda: reports.waiting)
+    standing = Standing(db, new_id(clock()), socket.gethostname(), lambda: telemetry.failing)
+    attention = Attention(db, audit, rollups, config.certificate_days, lambda: telemetry.failing, standing, lambda: reports.waiting)
     policy = Policy(networks_of(config.receiver_networks), config.receiver_http)
     deliveries = Deliveries(db, audit, selections)
     receivers = Receivers(db, audit, keys.seals, selections, policy)
@@ -179,6 +184,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         partitions=Partitions(db),
         health=Health(db),
         telemetry=telemetry,
+        standing=standing,
         reports=reports,
         polls=Polls(db, commands, nodes, presence, wakeups, config.poll_wait, clock),
         files=files,

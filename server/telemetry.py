@@ -26,12 +26,25 @@ class Stands:
     rollup_lag_s: float | None
 
 
+@dataclass(frozen=True)
+class Failing:
+    """A background loop that fails: `count` turns in a row, `since` when, when its last good turn ended (`good_at`, 0: none since the
+    manager's start), both UTC ms, and what the newest failure says (`error`)."""
+
+    count: int
+    since: int
+    good_at: int
+    error: str
+
+
 class Telemetry:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self.failing: dict[str, tuple[int, int]] = {}
-        """Background loop → how often it has failed in a row, and since when; only those whose last turn failed."""
+        self.failing: dict[str, Failing] = {}
+        """Background loop → how it fails; only those whose last turn failed."""
+
+        self._good: dict[str, int] = {}
 
         self._requests = Counter("ops_requests", "Answered requests.", ("method", "route", "status"), registry=registry)
         self._seconds = Histogram("ops_request_seconds", "From request to answer.", ("route",), buckets=_QUICK, registry=registry)
@@ -56,16 +69,18 @@ class Telemetry:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def turn(self, loop: str, seconds: float, failed: bool, now: int) -> None:
-        """One turn of a background loop that ended `now` (UTC ms)."""
+    def turn(self, loop: str, seconds: float, error: str, now: int) -> None:
+        """One turn of a background loop that ended `now` (UTC ms); `error`: why it failed, empty where it did not."""
+        failed, before = bool(error), self.failing.get(loop)
         if failed:
-            count, since = self.failing.get(loop, (0, now))
-            self.failing[loop] = (count + 1, since)
+            since = before.since if before else now
+            self.failing[loop] = Failing((before.count if before else 0) + 1, since, self._good.get(loop, 0), error)
         else:
             self.failing.pop(loop, None)
+            self._good[loop] = now
         self._loop_seconds.labels(loop).observe(seconds)
         self._loop_failures.labels(loop).inc(int(failed))
-        self._failing.labels(loop).set(self.failing.get(loop, (0, 0))[0])
+        self._failing.labels(loop).set(self.failing[loop].count if failed else 0)
         if failed:
             self._succeeded.labels(loop)
         else:

@@ -87,6 +87,7 @@ TABLES = [
     "alert_events",
     "alert_storms",
     "maintenance_windows",
+    "manager_loops",
 ]
 
 

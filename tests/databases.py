@@ -20,6 +20,8 @@ import pymysql
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 60
+FORGETFUL = ("--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite", "--skip-log-bin")
+"""For tests, which end processes but never cut the power: commits do not wait for the disk. Benchmarks go without."""
 
 
 def free_port() -> int:
@@ -39,7 +41,7 @@ def servers() -> Iterator[dict[str, str]]:
             if given:
                 urls[kind] = given
             elif given is None:
-                url = stack.enter_context(start())
+                url = stack.enter_context(start(*FORGETFUL))
                 if url:
                     urls[kind] = url
         yield urls
@@ -57,8 +59,8 @@ def fresh(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def mariadb() -> Iterator[str | None]:
-    """A MariaDB until the block ends; None where there is no `mariadbd`."""
+def mariadb(*more: str) -> Iterator[str | None]:
+    """A MariaDB, with these options besides, until the block ends; None where there is no `mariadbd`."""
     program = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
     if program is None:
         yield None
@@ -75,7 +77,7 @@ def mariadb() -> Iterator[str | None]:
         port = free_port()
         run = [program, *options, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/s", f"--pid-file={folder}/pid"]
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen([*run, "--skip-grant-tables"], stdout=log, stderr=log)
+            process = subprocess.Popen([*run, "--skip-grant-tables", *more], stdout=log, stderr=log)
         try:
             url = f"mysql://root@127.0.0.1:{port}"
             _await(url, process, folder / "log")
@@ -86,14 +88,14 @@ def mariadb() -> Iterator[str | None]:
 
 
 @contextmanager
-def mysql() -> Iterator[str | None]:
-    """A MySQL (Oracle's) until the block ends; None where it cannot be had."""
+def mysql(*more: str) -> Iterator[str | None]:
+    """A MySQL (Oracle's), with these options besides, until the block ends; None where it cannot be had."""
     tool = Path(os.environ.get("OPS_REAL_MYSQL") or ROOT.parent / "shared/tools/real-mysql")
     if not tool.exists():
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="ops-mysql-") as folder:
-        started = subprocess.run(["bash", tool, "start", folder, str(free_port())], capture_output=True, text=True, check=False)
+        started = subprocess.run(["bash", tool, "start", folder, str(free_port()), *more], capture_output=True, text=True, check=False)
         if started.returncode == 3:
             yield None
             return

@@ -16,13 +16,14 @@ from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.groups import Results, results
 from server.api.once import created
-from server.api.parameters import Query, Short, arranged, one_of, sifted, sorts
+from server.api.parameters import Query, Short, arranged, one_of, sorts
 from server.api.versions import version_of
 from server.auth import ALERT_EDIT, ALERT_READ, Caller
 from server.db import Row
 from server.door import Door
 from server.service.alert_drafts import Draft, draft_of
 from server.service.alert_preview import DAYS, MOST_DAYS, AlertPreview
+from server.service.page import sifted
 from server.services import Services
 
 _SAME = ("id", "name", "kind", "metric", "subject", "selector", "comparison", "severity", "command_limit", "enabled", "unit", "problem")

@@ -14,11 +14,12 @@ from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.groups import Results, Version, meant, results
 from server.api.once import created
-from server.api.parameters import Short, arranged, one_of, sifted, sorts
+from server.api.parameters import Short, arranged, one_of, sorts
 from server.api.selectors import Made
 from server.api.versions import tagged, version_of
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
+from server.service.page import sifted
 from server.service.selections import FIELD_TYPES
 from server.services import Services
 

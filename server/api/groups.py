@@ -13,7 +13,7 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.once import created
-from server.api.parameters import Query, Short, arranged, one_of, sifted, sorts
+from server.api.parameters import Query, Short, arranged, one_of, sorts
 from server.api.versions import tagged, version_of
 from server.auth import GROUP_EDIT, NODE_READ, Caller
 from server.db import Row
@@ -21,6 +21,7 @@ from server.door import Door
 from server.errors import BadInput
 from server.service.groups import KINDS, Change
 from server.service.outcomes import Outcome
+from server.service.page import sifted
 from server.services import Services
 
 _SHOWN = ("id", "kind", "name", "path", "parent_id", "protected", "nodes", "total", "version", "updated_at", "updated_by")

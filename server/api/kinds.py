@@ -15,11 +15,12 @@ from host.wire.schema import Field, Schema
 from host.wire.tasks import KINDS
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, cut, query
-from server.api.parameters import Short, arranged, sifted, sorts
+from server.api.parameters import Short, arranged, sorts
 from server.auth import NODE_READ, Caller
 from server.door import Door
 from server.errors import BadInput
 from server.service.commands import MAX_NODES
+from server.service.page import sifted
 from server.services import Services
 
 NAMED = 100

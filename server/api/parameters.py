@@ -83,17 +83,6 @@ def arranged(items: Sequence[Row], sort: str, **ranks: Sequence[str]) -> list[Ro
     return found
 
 
-def sifted(items: Sequence[Row], q: str = "", among: Sequence[str] = (), **same: Any) -> list[Row]:
-    """Those that have the text `q` in one of the fields `among`, and these values; what is empty or None filters nothing."""
-    wanted, text = {name: value for name, value in same.items() if value not in ("", None)}, q.strip().lower()
-    return [
-        row
-        for row in items
-        if all(row[name] == value for name, value in wanted.items())
-        and (not text or any(text in str(row[name] or "").lower() for name in among))
-    ]
-
-
 def one_of(*names: str) -> Meta:
     """For `state: Annotated[str, one_of("open", "done")] = ""`: what a filter may be; left out, it filters nothing."""
     words = tuple(sorted(names))

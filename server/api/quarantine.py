@@ -13,9 +13,10 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Call, Listed, body, cut, query
 from server.api.node_shapes import NodeState
-from server.api.parameters import Short, arranged, one_of, sifted, sorts
+from server.api.parameters import Short, arranged, one_of, sorts
 from server.auth import NODE_APPROVE, NODE_READ, Caller
 from server.door import Door
+from server.service.page import sifted
 from server.service.quarantine import CLAIMS, FORMER, OWN, SPLIT, Machine
 from server.services import Services
 

@@ -14,14 +14,13 @@ from server.answers import good
 from server.api.calls import Call, Listed, body, cut, listed, query
 from server.api.groups import Version
 from server.api.once import created
-from server.api.parameters import Paged, Short, Time, arranged, one_of, order_of, sifted, sorts
+from server.api.parameters import Paged, Short, Time, arranged, one_of, order_of, sorts
 from server.api.receiver_answers import Delivery, MadeReceiver, OneDelivery, Receiver, Rotated, Settings, Tested
 from server.api.versions import tagged, version_of
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
-from server.outbound.shapes import TEST
-from server.service.alert_events import KINDS as EVENT_KINDS
-from server.service.deliveries import SORTS, STATES
+from server.service.deliveries import SORTS, STATES, TOLD
+from server.service.page import sifted
 from server.service.receiver_settings import KINDS
 from server.service.receivers import HEALTH, Change
 from server.services import Services
@@ -68,7 +67,7 @@ class DeliveryList(Paged, frozen=True, kw_only=True):
     alert: Annotated[str, Meta(description="the id of an alert")] = ""
     receiver: Annotated[str, Meta(description="the id of a receiver")] = ""
     state: Annotated[str, one_of(*STATES)] = ""
-    kind: Annotated[str, one_of(*EVENT_KINDS, TEST)] = ""
+    kind: Annotated[str, one_of(*TOLD)] = ""
     since: Annotated[Time, Meta(description="written then or later, UTC milliseconds")] | None = None
     until: Annotated[Time, Meta(description="written before, UTC milliseconds")] | None = None
     sort: Annotated[str, sorts(*SORTS)] = "-created_at"

@@ -13,9 +13,10 @@ from starlette.routing import Route
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.once import created
-from server.api.parameters import Short, arranged, sifted, sorts
+from server.api.parameters import Short, arranged, sorts
 from server.auth import NODE_EDIT, NODE_READ, Caller
 from server.door import Door
+from server.service.page import sifted
 from server.service.selections import Preview
 from server.services import Services
 

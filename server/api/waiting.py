@@ -14,9 +14,10 @@ from host.wire.messages import Facts
 from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.groups import Members, Results, meant, results
-from server.api.parameters import Query, Short, arranged, sifted, sorts
+from server.api.parameters import Query, Short, arranged, sorts
 from server.auth import NODE_APPROVE, NODE_RETIRE, Caller
 from server.door import Door
+from server.service.page import sifted
 from server.services import Services
 
 _SHOWN = ("node_id", "name", "hostname", "ip", "public_key", "facts", "fingerprint", "same_as", "same_name", "created_at", "asked_at")

@@ -15,11 +15,12 @@ from server.answers import good
 from server.api.calls import Answer, Call, Listed, body, cut, query
 from server.api.groups import Version
 from server.api.once import created
-from server.api.parameters import MAX_TIME, Short, Time, arranged, sifted, sorts
+from server.api.parameters import MAX_TIME, Short, Time, arranged, sorts
 from server.api.versions import tagged, version_of
 from server.auth import NODE_READ, WINDOW_EDIT, Caller
 from server.door import Door
 from server.errors import BadInput
+from server.service.page import sifted
 from server.service.windows import Active, Look, Wanted, Window
 from server.services import Services
 from server.windows import Occurrence

@@ -52,9 +52,7 @@ def list_(
         (show.moment(one["opened_at"]), one["severity"], _state(one), one["summary"], one["rule_name"], one["id"]) for one in data["items"]
     ]
     show.table(("OPENED", "SEVERITY", "STATE", "WHAT", "RULE", "ID"), rows)
-    listing.more(data)
-    if not data["total"]:
-        show.say("no alert fits")
+    listing.more(data, "alert")
 
 
 @alerts.command("show")

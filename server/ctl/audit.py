@@ -40,4 +40,4 @@ def audit(verify: bool, limit: int, as_json: bool, **wanted: Any) -> None:
         detail = json.dumps(item["detail"], ensure_ascii=False) if item["detail"] else ""
         rows.append((item["id"], show.moment(item["created_at"]), item["actor"], item["ip"], item["action"], item["resource"], detail))
     show.table(heads, rows)
-    listing.more(data)
+    listing.more(data, "entry")

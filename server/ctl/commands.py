@@ -34,7 +34,7 @@ def commands(node: str, limit: int, as_json: bool, **wanted: Any) -> None:
         queued = show.moment(item["queued_at"])
         rows.append((item["id"], item["node_name"], item["state"], item["exit_code"], queued, item["task_name"] or item["kind"], why))
     show.table(heads, rows)
-    listing.more(data)
+    listing.more(data, "command")
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -167,11 +168,17 @@ def note(node: str, text: str | None, as_json: bool) -> None:
         show.table(("WHEN", "WHO", "NOTE"), [(show.moment(one["created_at"]), one["author"], one["text"]) for one in data["items"]])
 
 
-def targets(client: Client, nodes: tuple[str, ...], selector: str | None, confirm: tuple[str, ...]) -> dict[str, Any]:
-    """What the API takes. Raises Usage for both, or neither."""
+def targets(
+    client: Client,
+    nodes: tuple[str, ...],
+    selector: str | None,
+    confirm: tuple[str, ...],
+    node: Callable[[Client, str], dict[str, Any]] = names.node,
+) -> dict[str, Any]:
+    """What the API takes; `node` finds one by its name or id. Raises Usage for both, or neither."""
     if bool(nodes) == (selector is not None):
         raise Usage("say which: either names of nodes or --select SELECTOR")
-    which: dict[str, Any] = {"select": selector} if selector is not None else {"nodes": [names.node(client, one)["id"] for one in nodes]}
+    which: dict[str, Any] = {"select": selector} if selector is not None else {"nodes": [node(client, one)["id"] for one in nodes]}
     return which | {"confirm": list(confirm)}
 
 

@@ -71,11 +71,13 @@ def switched(value: bool | None) -> str:
     return "" if value is None else str(value).lower()
 
 
-def more(data: dict[str, Any]) -> None:
-    """Says how much of the list was printed, when that is not all of it."""
+def more(data: dict[str, Any], what: str) -> None:
+    """Says how much of the list was printed, when that is not all of it, and that nothing fits; `what`: one of them."""
     shown, total = len(data["items"]), data["total"]
     end = (data["page"] - 1) * data["size"] + shown
     if not shown and total:
         show.say(f"page {data['page']} is past the end: there are {total}, {data['size']} a page")
+    elif not shown:
+        show.say(f"no {what} fits")
     elif end < total:
         show.say(f"{end - shown + 1} to {end} of {total}; for the next: --page {data['page'] + 1}")

@@ -29,13 +29,30 @@ def node(client: Client, wanted: str) -> dict[str, Any]:
         except Missing:
             pass  # it may still be somebody's name
     near = everything(client, "/api/v1/nodes", q=wanted)
-    exact = [item for item in near if item["name"] == wanted] or [item for item in near if item["name"].lower() == wanted.lower()]
-    if len(exact) == 1:
-        return exact[0]
-    if exact:
-        raise Problem(f"{wanted!r} can be each of {_some(exact)}; write it exactly so, or give the id")
+    if (exact := _exact(near, wanted)) is not None:
+        return exact
     hint = f"; did you mean {_some(near)}?" if near else "; opsctl nodes lists them"
+    gone = [item for item in everything(client, "/api/v1/nodes", q=wanted, state="retired") if item["name"].lower() == wanted.lower()]
+    if gone:
+        raise Missing(f"there is no node {wanted[:190]!r} in service; retired: {_some(gone)}")
     raise Missing(f"there is no node {wanted[:190]!r}{hint}")
+
+
+def retired(client: Client, wanted: str) -> dict[str, Any]:
+    """The retired node of that id or name; one in service where no retired one is called so, for the manager to say what it is.
+
+    Raises Missing, Problem when several fit.
+    """
+    exact = None if ID.fullmatch(wanted) else _exact(everything(client, "/api/v1/nodes", q=wanted, state="retired"), wanted)
+    return node(client, wanted) if exact is None else exact
+
+
+def _exact(items: Sequence[dict[str, Any]], wanted: str) -> dict[str, Any] | None:
+    """The one that is called so, in whatever case if none is to the letter. Raises Problem when several are."""
+    exact = [item for item in items if item["name"] == wanted] or [item for item in items if item["name"].lower() == wanted.lower()]
+    if len(exact) > 1:
+        raise Problem(f"{wanted!r} can be each of {_some(exact)}; write it exactly so, or give the id")
+    return exact[0] if exact else None
 
 
 def one_of(client: Reader, path: str, wanted: str, what: str) -> dict[str, Any]:

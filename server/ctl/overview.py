@@ -72,6 +72,8 @@ def log(query: str, node: str, level: str, limit: int, before: str, since: int |
     heads = ("WHEN", "LEVEL", "NODE", "COMPONENT", "MESSAGE")
     rows = [(show.moment(one["at"]), one["level"].lower(), one["node_name"], one["component"], one["message"]) for one in data["lines"]]
     show.table(heads, rows)
+    if not rows and not data["searched_to"]:
+        show.say("no line fits")
     if data["next"] and not data["searched_to"]:
         show.say(f"older ones: --before {data['next']}")
     if data["searched_to"]:

@@ -169,7 +169,7 @@ def deliveries(receiver: str, limit: int, again: str, as_json: bool, **wanted: A
         what = f"{one['event_kind']}: {about}"
         rows.append((show.moment(one["created_at"]), one["receiver_name"], what, one["state"], one["attempts"], one["reason"], one["id"]))
     show.table(("WHEN", "RECEIVER", "WHAT", "STATE", "ATTEMPTS", "REASON", "ID"), rows)
-    listing.more(data)
+    listing.more(data, "delivery")
 
 
 def _wanted(

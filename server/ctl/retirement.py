@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from server.ctl import show
+from server.ctl import names, show
 from server.ctl.client import Client
 from server.ctl.groups import done, targets
 from server.ctl.options import confirm_option, connect, json_option
@@ -33,12 +33,12 @@ def retire(nodes: tuple[str, ...], selector: str | None, yes: bool, confirm: tup
 
 @click.command()
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
-@click.option("--select", "selector", default=None, help="Instead of ids: the nodes that this selector means now, such as 'retired'.")
+@click.option("--select", "selector", default=None, help="Instead of names: the nodes that this selector means now, such as 'retired'.")
 @json_option
 def restore(nodes: tuple[str, ...], selector: str | None, as_json: bool) -> int:
-    """Take retired nodes back into service, by their ids or a selector."""
+    """Take retired nodes back into service, by their names, ids, or a selector."""
     client = connect()
-    wanted = targets(client, nodes, selector, ())
+    wanted = targets(client, nodes, selector, (), names.retired)
     return done(client.post("/api/v1/nodes/restore", {name: wanted[name] for name in ("select", "nodes") if name in wanted}), as_json)
 
 

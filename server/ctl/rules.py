@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from server.ctl import listing, names, show
 from server.ctl.client import Client, if_match
+from server.ctl.fields import Fields, help_of, schema_of
 from server.ctl.options import Duration, connect, json_option
 from server.ctl.outcome import told
 from server.ctl.problems import Usage
 
 SEVERITIES = ("info", "warning", "critical")
+SCRIPT, NOTHING = "script", "none"
 
 
 @click.group()
@@ -38,6 +41,8 @@ def list_(enabled: bool | None, as_json: bool, **wanted: Any) -> None:
         for item in data["items"]
     ]
     show.table(("NAME", "", "SEVERITY", "WHAT", "NODES", "OPEN", "PROBLEM", "ID"), rows)
+    if not rows:
+        show.say("no rule fits")
 
 
 @rules.command("show")
@@ -74,6 +79,12 @@ def _options(command: Any) -> Any:
         click.option("--clear-after", type=Duration(), default=None, help="So long must it be good again."),
         click.option("--span", type=Duration(), default=None, help="Of the kinds change, agent-restarts and outbox: the time looked at."),
         click.option("--severity", type=click.Choice(SEVERITIES), default=None, help="How bad it is."),
+        click.option(
+            "--starts", default=None, metavar="KIND|none", help="A task to start on the node that raised it; its fields follow --."
+        ),
+        click.option("--script", default=None, help="Short for --starts script -- --script TEXT."),
+        click.option("--command-limit", type=click.INT, default=None, metavar="N", help="It is started at most so often an hour."),
+        click.argument("fields", nargs=-1, type=click.UNPROCESSED, metavar="[-- FIELDS OF THE TASK]"),
         json_option,
     ):
         command = option(command)
@@ -83,19 +94,19 @@ def _options(command: Any) -> Any:
 @rules.command()
 @click.argument("name")
 @click.argument("kind")
-@click.option("--script", default="", help="A script to start on the node that raised the alert.")
 @click.option("--try", "only_try", is_flag=True, help="Only say what it would have done in the last days.")
 @click.option("--days", type=click.IntRange(1, 30), default=7, show_default=True, help="So many, with --try.")
 @_options
-def make(name: str, kind: str, script: str, only_try: bool, days: int, as_json: bool, **wanted: Any) -> None:
-    """Make a rule: opsctl rules make 'CPU busy' metric --metric cpu_usage --threshold 90% --hold 5m --select env=prod."""
-    given = {key: value for key, value in wanted.items() if value is not None}
+def make(name: str, kind: str, only_try: bool, days: int, as_json: bool, **wanted: Any) -> None:
+    """Make a rule: opsctl rules make 'CPU busy' metric --metric cpu_usage --threshold 90% --hold 5m --select env=prod.
+
+    opsctl rules make NAME KIND --starts service -- --help names the fields of the task that it starts.
+    """
+    client = connect()
+    given = _given(client, wanted)
     if "selector" not in given:
         raise Usage("--select is needed: the nodes that the rule is for, or all")
     body: dict[str, Any] = {"name": name, "kind": kind, **given}
-    if script:
-        body["command"] = {"kind": "script", "content": {"script": script}}
-    client = connect()
     if only_try:
         _preview(client.call("POST", "/api/v1/alert-rules/preview", params={"days": days}, json=body), as_json)
         return
@@ -110,10 +121,9 @@ def make(name: str, kind: str, script: str, only_try: bool, days: int, as_json: 
 @click.option("--name", default=None, help="Another name.")
 @_options
 def change(rule: str, as_json: bool, **wanted: Any) -> None:
-    """Change RULE; what is not named stays as it is."""
+    """Change RULE; what is not named stays as it is. With --starts none it starts nothing any more."""
     client = connect()
-    body = {key: value for key, value in wanted.items() if value is not None}
-    data = _patch(client, one(client, rule), body)
+    data = _patch(client, one(client, rule), _given(client, wanted))
     for text in data["warnings"]:
         show.say(f"note: {text}")
     if as_json:
@@ -153,6 +163,37 @@ def delete(rule: str) -> None:
 def one(client: Client, wanted: str) -> dict[str, Any]:
     """A rule by its name or id. Raises Missing, Problem."""
     return names.one_of(client, "/api/v1/alert-rules", wanted, "rules")
+
+
+def _given(client: Client, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What was given of a rule, with the task that it starts. Raises Usage."""
+    starts, script, words = (wanted.pop(name) for name in ("starts", "script", "fields"))
+    given = {key: value for key, value in wanted.items() if value is not None}
+    if script is not None:
+        if starts is not None:
+            raise Usage("give either --script or --starts")
+        starts, words = SCRIPT, ("--script", script, *words)
+    if starts is None:
+        if words:
+            raise Usage(f"{words[0]}: what follows -- are fields of a task; say which kind of task with --starts")
+    elif starts == NOTHING:
+        if words:
+            raise Usage(f"{words[0]}: with --starts {NOTHING} there are no fields")
+        given["command"] = None
+    else:
+        given["command"] = {"kind": starts, "content": _content(client, starts, words)}
+    return given
+
+
+def _content(client: Client, kind: str, words: Sequence[str]) -> dict[str, Any]:
+    """The content of a task of that kind, of the words after `--`, which are read as `opsctl task` reads them. Raises Usage."""
+    schema = schema_of(client, kind)
+    fields = Fields(schema)
+    typed = f"{click.get_current_context().command_path} … --starts {kind} --"
+    command = click.Command(kind, params=fields.params, callback=fields.content, help=help_of(schema), options_metavar="[FIELDS]")
+    with command.make_context(typed, list(words)) as context:
+        content: dict[str, Any] = command.invoke(context)
+    return content
 
 
 def _patch(client: Client, found: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

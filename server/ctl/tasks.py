@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -14,14 +10,14 @@ from click.shell_completion import CompletionItem
 
 from server.ctl import follow, listing, names, results, show
 from server.ctl.client import Client
+from server.ctl.fields import Fields, help_of, schema_of
 from server.ctl.interrupt import PERHAPS, leaving
 from server.ctl.options import Duration, connect, json_option
-from server.ctl.problems import Problem, Usage
+from server.ctl.problems import Problem
 from server.ctl.run import IN_WINDOW, announce, left_running, meant, said_windows, wait_for
 
-MAX_BYTES = 2 * 1024 * 1024
-_TAKEN = ("json", "no-wait", "title", "in-window", "set", "set-file", "confirm", "select", "help")
-"""Options of every kind: a field of such a name is set by --set."""
+_TAKEN = ("json", "no-wait", "title", "in-window", "confirm", "select")
+"""Options of every task: a field of such a name is set by --set."""
 
 
 class _Kinds(click.Group):
@@ -31,11 +27,7 @@ class _Kinds(click.Group):
         return [item["kind"] for item in connect().get("/api/v1/kinds")["items"]]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        items = connect().get("/api/v1/kinds")["items"]
-        found = next((item for item in items if item["kind"] == cmd_name), None)
-        if found is None:
-            raise Usage(f"there is no kind {cmd_name!r}; opsctl kinds lists them: {', '.join(item['kind'] for item in items[:20])}")
-        return _verb(found)
+        return _verb(schema_of(connect(), cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         try:
@@ -72,6 +64,8 @@ def kinds(node: str, q: str, builtin: bool | None, sort: str | None, as_json: bo
         fields = " ".join(one["name"] for one in item["fields"])
         rows.append((item["kind"], item["label"], fields) if node else (item["kind"], item["label"], item["nodes"], fields))
     show.table(heads, rows)
+    if not rows:
+        show.say("no kind fits")
     for name, why in sorted(data.get("refused", {}).items()):
         show.say(f"refused: {name}: {why}")
     if node and data["told_at"] is None:
@@ -80,18 +74,9 @@ def kinds(node: str, q: str, builtin: bool | None, sort: str | None, as_json: bo
 
 def _verb(schema: dict[str, Any]) -> click.Command:
     """The kind as a command: one option for each field."""
-    fields = {one["name"]: one for one in schema["fields"]}
-    params: list[click.Parameter] = [click.Argument(["nodes"], nargs=-1, metavar="[NODE...]")]
-    options: dict[str, str] = {}
-    for name, one in fields.items():
-        flag = name.replace("_", "-")
-        if flag in _TAKEN or one["secret"]:
-            continue
-        options[f"f_{name}"] = name
-        params.append(_option(f"--{flag}", f"f_{name}", one))
+    fields = Fields(schema, _TAKEN)
+    params: list[click.Parameter] = [click.Argument(["nodes"], nargs=-1, metavar="[NODE...]"), *fields.params]
     params += [
-        click.Option(["--set", "sets"], multiple=True, metavar="FIELD=VALUE", help="Set any field; VALUE is JSON where it is JSON."),
-        click.Option(["--set-file", "set_files"], multiple=True, metavar="FIELD=FILE|-", help=_secret_help(fields)),
         click.Option(["--title", "task_name"], default="", help="How to find it again in the history."),
         click.Option(["--in-window"], type=Duration(), default=0, is_flag=False, flag_value="7d", metavar="[7d]", help=IN_WINDOW),
         click.Option(["--select", "selector"], default=None, help="Instead of names: on the nodes that this selector means now."),
@@ -114,119 +99,11 @@ def _verb(schema: dict[str, Any]) -> click.Command:
         as_json: bool,
         **given: Any,
     ) -> int:
-        content = {options[key]: _value(fields[options[key]], value) for key, value in given.items() if value not in (None, ())}
-        content |= _set(fields, sets, set_files)
+        content = fields.content(sets, set_files, **given)
         wish = {"type": schema["kind"], "content": content, "name": task_name, "confirm": list(confirm), "wait_for_window": in_window}
         return _send(nodes, selector, wish, no_wait, as_json)
 
-    text = "\n\n".join(show.clean(part) for part in (schema["label"], schema["help"]) if part)
-    return click.Command(schema["kind"], params=params, callback=go, help=text)
-
-
-def _option(flag: str, key: str, one: Mapping[str, Any]) -> click.Option:
-    """Neither bounds nor what is required are checked here: nodes may differ, and the manager says it better."""
-    if one["type"] == "boolean":
-        return click.Option([f"{flag}/--no-{flag[2:]}", key], default=None, help=_help(one))
-    kind: Any = str
-    if one["type"] == "choice":
-        kind = click.Choice(one["choices"])
-    elif one["type"] == "integer":
-        kind = Duration() if one["unit"] == "s" else click.INT
-    elif one["type"] == "number":
-        kind = click.FLOAT
-    many = one["type"] in ("list", "map")
-    metavar = {"map": "NAME=VALUE", "value": "JSON|TEXT", "path": "PATH", "file": "FILE-ID"}.get(one["type"])
-    return click.Option([flag, key], type=kind, multiple=many, default=None, metavar=metavar, help=_help(one))
-
-
-def _help(one: Mapping[str, Any]) -> str:
-    parts = [one["label"] + ("" if not one["help"] else f": {one['help']}")]
-    low, high, unit = one["least"], one["most"], f" {one['unit']}" if one["unit"] else ""
-    if low is not None or high is not None:
-        parts.append(f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}{unit}")
-    if one["type"] in ("list", "map"):
-        parts.append("may be given again")
-    for name, values in one["only"].items():
-        parts.append(f"with {name} {' or '.join(str(value) for value in values)}")
-    if one["required"]:
-        parts.append("required")
-    elif one["default"] not in (None, "", [], {}, False):
-        parts.append(f"default {one['default']}")
-    return show.clean("; ".join(part for part in parts if part))
-
-
-def _secret_help(fields: Mapping[str, Mapping[str, Any]]) -> str:
-    secret = [name for name, one in fields.items() if one["secret"]]
-    text = "Set a field to a file's text; of a list or map one item a line."
-    return text + (f" For what must not stand on a command line: {', '.join(secret)}." if secret else "")
-
-
-def _value(one: Mapping[str, Any], value: Any) -> Any:
-    if one["type"] == "list":
-        return list(value)
-    if one["type"] == "map":
-        return dict(_pair(one["name"], item) for item in value)
-    return _json_or_text(value) if one["type"] == "value" else value
-
-
-def _set(fields: Mapping[str, Mapping[str, Any]], sets: tuple[str, ...], files: tuple[str, ...]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for item in sets:
-        name, value = _pair("--set", item)
-        if _field(fields, name)["secret"]:
-            raise Usage(f"{name} is secret and would be seen in the list of processes; use --set-file {name}=FILE")
-        content[name] = value if fields[name]["type"] in ("text", "block", "path", "file", "choice") else _json_or_text(value)
-    for item in files:
-        name, file = _pair("--set-file", item)
-        content[name] = _of_file(_field(fields, name), _read(file))
-    return content
-
-
-def _of_file(one: Mapping[str, Any], text: str) -> Any:
-    lines = [line for line in text.split("\n") if line.strip()]
-    if one["type"] == "list":
-        return lines
-    if one["type"] == "map":
-        return dict(_pair(one["name"], line) for line in lines)
-    if one["type"] == "block":
-        return text
-    # An editor ends a file with a newline that is no part of a password.
-    plain = text.removesuffix("\n")
-    return plain if one["type"] in ("text", "path", "file", "choice") else _json_or_text(plain)
-
-
-def _field(fields: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    if name not in fields:
-        raise Usage(f"there is no field {name!r}; there is {', '.join(fields)}")
-    return fields[name]
-
-
-def _pair(where: str, text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        # Not the text itself: it may be a secret.
-        raise Usage(f"{where}: write it as NAME=VALUE")
-    return name, value
-
-
-def _json_or_text(text: Any) -> Any:
-    try:
-        return json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _read(file: str) -> str:
-    try:
-        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise Usage(f"{file}: larger than {MAX_BYTES} bytes")
-        return data.decode()
-    except OSError as problem:
-        raise Usage(f"{file}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem
+    return click.Command(schema["kind"], params=params, callback=go, help=help_of(schema))
 
 
 def _send(nodes: tuple[str, ...], selector: str | None, wish: dict[str, Any], no_wait: bool, as_json: bool) -> int:

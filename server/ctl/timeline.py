@@ -38,6 +38,8 @@ def timeline(node: str, kind: str, last: int | None, limit: int, before: str, as
         show.as_json(data | {"items": items})
         return
     show.table(("WHEN", "KIND", "WHAT", "WHO", "DETAIL"), [_row(one) for one in items])
+    if not items:
+        show.say("nothing of this kind is kept of this time")
     if before:
         show.say(f"older ones: --before {before}")
     for name, kept in sorted(data["kept"].items()):

@@ -76,17 +76,18 @@ def reject(host: tuple[str, ...], as_json: bool) -> None:
 @click.command()
 @click.argument("node")
 def restore(node: str) -> None:
-    """Take a retired NODE back into service, by its id."""
+    """Take a retired NODE back into service."""
     client = connect()
-    client.post(f"/api/v1/nodes/{node}/restore")
+    client.post(f"/api/v1/nodes/{names.retired(client, node)['id']}/restore")
 
 
 @click.command("delete-node")
 @click.argument("node")
 @click.option("--confirm", required=True, metavar="NAME", help="Its name.")
 def delete_node(node: str, confirm: str) -> None:
-    """Delete a retired NODE, by its id, with all data that is kept of it."""
-    connect().call("DELETE", f"/api/v1/nodes/{node}/data", params={"confirm": confirm})
+    """Delete a retired NODE with all data that is kept of it."""
+    client = connect()
+    client.call("DELETE", f"/api/v1/nodes/{names.retired(client, node)['id']}/data", params={"confirm": confirm})
 
 
 def _these(client: Client, wanted: Sequence[str]) -> list[str]:

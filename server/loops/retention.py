@@ -24,4 +24,5 @@ async def tick(services: Services, now: int) -> None:
     await services.alerts.forget(now - config.alert_days * 86_400_000)
     await services.approvals.forget(now)
     await services.once.forget(now)
+    await services.standing.forget(now)
     await services.nodes.retire_long_gone(config.retire_after_days, now)

@@ -103,9 +103,8 @@ class AlertRules:
             return {"kind": row["command_kind"], "content": {}, "broken": True}
         if order is None:
             return None
-        secret = [
-            one.name for offer in await self._kinds.offers() if offer.schema.kind == order.kind for one in offer.schema.fields if one.secret
-        ]
+        schema = (await self._kinds.schemas()).get(order.kind)
+        secret = [one.name for one in schema.fields if one.secret] if schema else []
         return {"kind": order.kind, "content": readable(order.content, secret), "broken": False}
 
     async def make(

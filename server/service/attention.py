@@ -16,6 +16,8 @@ from server.queries import Query
 from server.service.audit import Audit
 from server.service.findings import CRITICAL, KINDS, SEVERITIES, Finding, Subject
 from server.service.rollups import FINE, Rollups
+from server.service.standing import Standing
+from server.telemetry import Failing
 
 MOST = 1_000
 """Of one kind no more are looked at; the finding then says that there are more."""
@@ -36,7 +38,7 @@ WAITING = 5_000
 
 
 class Attention:
-    """`failing`: background loop → how often it failed in a row, and since when; `waiting`: records that wait, by lane."""
+    """`failing`: background loop → how it fails here; `standing` knows of other managers'; `waiting`: records that wait, by lane."""
 
     def __init__(
         self,
@@ -44,12 +46,13 @@ class Attention:
         audit: Audit,
         rollups: Rollups,
         certificate_days: int,
-        failing: Callable[[], Mapping[str, tuple[int, int]]],
+        failing: Callable[[], Mapping[str, Failing]],
+        standing: Standing,
         waiting: Callable[[], Mapping[str, int]],
     ) -> None:
         self._db, self._q, self._audit, self._rollups = db, db.q.attention, audit, rollups
         self._certificate_ms = certificate_days * DAY_MS
-        self._failing, self._waiting = failing, waiting
+        self._failing, self._standing, self._waiting = failing, standing, waiting
 
     async def findings(self, now: int) -> list[Finding]:
         """All that there is; empty when nothing needs anybody."""
@@ -101,8 +104,12 @@ class Attention:
 
     async def _of_manager(self, now: int, state: Row, took_s: float) -> list[Finding]:
         found = []
-        if failing := self._failing():
-            loops = [Subject(name, since, said=f"failed {count} times in a row") for name, (count, since) in sorted(failing.items())]
+        loops = [Subject(name, one.since, said=_fails(one)) for name, one in sorted(self._failing().items())]
+        loops += [
+            Subject(one.loop, one.failing.since, said=f"on the manager {one.manager}: {_fails(one.failing)}")
+            for one in await self._standing.others(now)
+        ]
+        if loops:
             found.append(Finding("manager_loop", CRITICAL, len(loops), min(loop.since for loop in loops), loops))
 
         def one(kind: str, since: int, said: str) -> None:
@@ -118,6 +125,11 @@ class Attention:
         if (waiting := sum(self._waiting().values())) > WAITING:
             one("intake", now, f"{waiting} records wait")
         return found
+
+
+def _fails(one: Failing) -> str:
+    said = f"failed {one.count} times in a row, " + ("lastly" if one.good_at else "and never succeeded since the start, lastly")
+    return f"{said} with: {one.error}"
 
 
 def _subject(kind: str, row: Row, now: int) -> Subject:

@@ -16,7 +16,7 @@ from server.db import Along, Db, Row, Session
 from server.errors import BadInput, BadSelector, Conflict, NotFound
 from server.ids import new_id
 from server.outbound.shapes import TEST
-from server.service.alert_events import GROUPED, RESOLVED, AlertEvent
+from server.service.alert_events import GROUPED, KINDS, RESOLVED, AlertEvent
 from server.service.audit import Audit
 from server.service.page import Order, Page, filtered, ordered
 from server.service.receiver_rows import SEVERITIES, readable
@@ -25,6 +25,9 @@ from server.service.selections import Selections
 
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
 STATES = (WAITING, SENT, FAILED)
+TOLD = (*KINDS, TEST)
+"""Kinds of event that a delivery can be of."""
+
 SORTS = {"created_at": "d.created_at"}
 FILTERS = {name: f"d.{name} = :{name}" for name in ("receiver_id", "state", "alert_id", "event_kind")}
 FILTERS |= {"since": "d.created_at >= :since", "until": "d.created_at < :until"}
@@ -125,6 +128,8 @@ class Deliveries:
         """The newest first, as `get`. `kind`: of the event; written in [`since`, `until`) UTC ms. Raises BadInput."""
         if state not in ("", *STATES):
             raise BadInput(f"state: {state[:20]!r} is unknown; use one of {', '.join(STATES)}", field="state")
+        if kind not in ("", *TOLD):
+            raise BadInput(f"kind: {kind[:20]!r} is unknown; use one of {', '.join(TOLD)}", field="kind")
         wanted = {"receiver_id": receiver_id, "state": state, "alert_id": alert_id, "event_kind": kind, "since": since, "until": until}
         page, params = filtered(self._q.page, FILTERS, wanted)
         rows = await self._db.rows(ordered(page, SORTS, order), params | {"limit": limit, "offset": offset})

@@ -53,10 +53,10 @@ KINDS = {
     ),
     "manager_loop": Kind(
         CRITICAL,
-        "{count} background loop of the manager fails",
-        "{count} background loops of the manager fail",
-        "its work is left undone until it succeeds again",
-        "read the manager's log: each failure is there with its cause",
+        "{count} background loop of a manager fails",
+        "{count} background loops of managers fail",
+        "its work is left undone there until it succeeds again",
+        "read the log of that manager: each failure is there with its cause",
     ),
     "receivers": Kind(
         WARNING,

@@ -95,9 +95,9 @@ class Kinds:
 
     async def offers(self, node_ids: Sequence[str] | None = None) -> list[Offer]:
         """Every kind that at least one of the nodes runs, those that come with the agent first. None: all nodes in service."""
+        groups = await self._groups(node_ids) or [(BUILTIN, [])]
         if node_ids is None:
-            node_ids = [row["id"] for row in await self._db.rows(self._q.in_service)]
-        groups = await self._groups(node_ids) if node_ids else [(BUILTIN, [])]
+            node_ids = [node for _, members in groups for node in members]
         found: dict[str, list[tuple[Schema, list[str]]]] = {}
         for schemas, members in groups:
             for kind, schema in schemas.items():
@@ -110,9 +110,17 @@ class Kinds:
             offers.append(Offer(widest(shapes), having, lacking, all(shape == shapes[0] for shape in shapes)))
         return offers
 
+    async def schemas(self) -> dict[str, Schema]:
+        """Kind → its schema, of every kind that comes with the agent or that a node in service runs, as wide as in `offers`."""
+        found: dict[str, list[Schema]] = {}
+        for row in await self._db.rows(self._q.sets):
+            for kind, schema in (await self._schemas(row["hash"], row["node_id"]) if row["hash"] else BUILTIN).items():
+                found.setdefault(kind, []).append(schema)
+        return dict(BUILTIN) | {kind: widest(shapes) for kind, shapes in found.items()}
+
     async def fitting(self, node_ids: Sequence[str], kind: str, content: Any) -> Fitting:
         """`content` as every one of the nodes takes it; without nodes as the agent of today does. Raises NodeUnknown; BadInput."""
-        groups = await self._groups(node_ids) if node_ids else [(BUILTIN, [])]
+        groups = await self._groups(node_ids) or [(BUILTIN, [])]
         having = [(schemas[kind], members) for schemas, members in groups if kind in schemas]
         lacking = [node for schemas, members in groups if kind not in schemas for node in members]
         known = sorted({name for schemas, _ in groups for name in schemas})
@@ -138,9 +146,11 @@ class Kinds:
         secret = {one.name for schema in everyone for one in schema.fields if one.secret}
         return Fitting(content, widest(schemas), sorted(secret & set(content)), max(_timeout(schema, content) for schema in schemas))
 
-    async def _groups(self, node_ids: Sequence[str]) -> list[tuple[Mapping[str, Schema], list[str]]]:
+    async def _groups(self, node_ids: Sequence[str] | None) -> list[tuple[Mapping[str, Schema], list[str]]]:
         """Nodes that run the same kinds together, in the order of `node_ids`: of a thousand nodes only a few sets are different."""
-        told = {row["node_id"]: row["hash"] for row in await self._db.rows(self._q.hashes, {"ids": node_ids})}
+        rows = await (self._db.rows(self._q.in_service) if node_ids is None else self._db.rows(self._q.hashes, {"ids": node_ids}))
+        told = {row["node_id"]: row["hash"] or "" for row in rows}
+        node_ids = list(told) if node_ids is None else node_ids
         members: dict[str, list[str]] = {}
         for node_id in node_ids:
             members.setdefault(told.get(node_id, ""), []).append(node_id)

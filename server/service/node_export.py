@@ -85,7 +85,7 @@ def _row(node: Row, groups: Sequence[Row], values: dict[str, str], figures: Row)
 
 def moment(at: int | None) -> str | None:
     """UTC ms as ISO 8601; None for never."""
-    return datetime.fromtimestamp(at / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    return f"{datetime.fromtimestamp(at // 1000, timezone.utc).isoformat()[:19]}Z" if at else None
 
 
 def _rounded(figure: float | None) -> float | None:

@@ -56,7 +56,7 @@ class Nodes:
         return Page([_shown(row) for row in rows], total["total"] if total else 0)
 
     async def matching(self, *, q: str, state: str, selected: Condition | None = None, order: Order = ()) -> list[Row]:
-        """`id` and `name` of all that `page` would go through, in its order: what matches now, whatever matches later."""
+        """`id`, `name` and `state` of all that `page` would go through, in its order: what matches now, whatever matches later."""
         params, query = _params(q, state, selected), ordered(self._q.matching, SORTS, order)
         if selected:
             query, params = query.narrowed(selected), params | selected.params

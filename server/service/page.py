@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from server.db import Row
 from server.errors import BadInput
@@ -32,6 +33,17 @@ def containing(text: str) -> str:
     """For `LOWER(column) LIKE :q ESCAPE '!'`: whatever has this text in it, in whatever case; empty for an empty one."""
     found = text.strip().lower()[:200].replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{found}%" if found else ""
+
+
+def sifted(items: Sequence[Row], q: str = "", among: Sequence[str] = (), **same: Any) -> list[Row]:
+    """Those that have the text `q` in one of the fields `among`, and these values; what is empty or None filters nothing."""
+    wanted, text = {name: value for name, value in same.items() if value not in ("", None)}, q.strip().lower()
+    return [
+        row
+        for row in items
+        if all(row[name] == value for name, value in wanted.items())
+        and (not text or any(text in str(row[name] or "").lower() for name in among))
+    ]
 
 
 def ordered(query: Query, sorts: Mapping[str, str], order: Order) -> Query:

@@ -95,10 +95,10 @@ class Reports:
     async def _commit(self, jobs: Sequence[_Job]) -> list[int | OpsError]:
         """Store the jobs, all of one lane, in one transaction; the mark of each, or why it was refused."""
         try:
-            marks, count = await self._db.transaction(lambda session: self._write(session, jobs, careful=False))
+            marks, count = await self._db.transaction(lambda session: self._write(session, jobs, careful=False), at_one_go=True)
         except BadInput:
             # Some row does not fit, which its check did not foresee: find it, and keep the others.
-            marks, count = await self._db.transaction(lambda session: self._write(session, jobs, careful=True))
+            marks, count = await self._db.transaction(lambda session: self._write(session, jobs, careful=True), at_one_go=True)
         self.stored_records += count
         for job in jobs:
             for topic in job.topics:

@@ -15,8 +15,10 @@ from server.db import Row
 from server.door import Door
 from server.errors import BadInput, OpsError
 from server.service.alert_drafts import Draft
+from server.service.page import sifted
 from server.services import Services
 from server.web import rule_task, session
+from server.web.filters import choice, switch
 from server.web.once import once
 from server.web.render import Pages, address
 from server.web.session import Form
@@ -31,8 +33,13 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     rules = services.alert_rules
 
     async def show(request: Request, caller: Caller) -> Response:
-        rows = await rules.all(services.clock())
-        return pages.render(request, "rules", {"rows": rows, "kinds": known.KINDS}, block="list")
+        query, every = request.query_params, await rules.all(services.clock())
+        kept = {"q": query.get("q", "").strip()[:200], "kind": choice(query, "kind", known.KINDS)}
+        kept |= {"severity": choice(query, "severity", known.SEVERITIES), "enabled": query.get("enabled", "").strip()}
+        among = ("name", "metric", "subject", "selector")
+        rows = sifted(every, kept["q"], among, kind=kept["kind"], severity=kept["severity"], enabled=switch(query, "enabled"))
+        values = {"rows": rows, "any": bool(every), "kept": kept, "kinds": known.KINDS, "severities": known.SEVERITIES}
+        return pages.render(request, "rules", values, block="list")
 
     async def new(request: Request, caller: Caller) -> Response:
         kind = request.query_params.get("kind", known.METRIC)

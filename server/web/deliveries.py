@@ -11,11 +11,13 @@ from starlette.routing import Route
 from server.auth import RECEIVER_EDIT, RECEIVER_READ, Caller
 from server.door import Door
 from server.errors import BadInput
-from server.service.deliveries import STATES, WAITING
+from server.service.deliveries import STATES, TOLD, WAITING
+from server.service.page import Page
 from server.services import Services
 from server.web import session
+from server.web.filters import choice, times
 from server.web.once import once
-from server.web.render import Pages
+from server.web.render import Pages, address
 
 PAGE = 50
 
@@ -25,21 +27,29 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def show(request: Request, caller: Caller) -> Response:
         number, query = session.page_of(request), request.query_params
-        receiver, state, alert = query.get("receiver", ""), query.get("state", ""), query.get("alert", "")
-        page = await deliveries.page(receiver, state, PAGE, (number - 1) * PAGE, alert_id=alert)
+        receiver, alert = query.get("receiver", "")[:26], query.get("alert", "")[:26]
+        state, kind = choice(query, "state", STATES), choice(query, "kind", TOLD)
+        span, said = times(query, services.clock(), services.config)
+        page = Page([], 0)
+        if not said["problem"]:
+            page = await deliveries.page(receiver, state, PAGE, (number - 1) * PAGE, alert_id=alert, kind=kind, **span)
+        names = await services.receivers.names()
+        kept = {"state": state, "kind": kind, "receiver": receiver, "alert": alert, **said["span_kept"]}
         values: dict[str, Any] = {
             "rows": page.rows,
             "total": page.total,
             "page": number,
             "page_size": PAGE,
             "states": STATES,
-            "state": state,
-            "receiver": receiver,
-            "alert": alert,
-            "names": await services.receivers.names(),
+            "kinds": TOLD,
+            "kept": kept,
+            "here_again": address("/deliveries", page=number if number > 1 else 0, **kept),
+            "names": names,
+            "receiver_name": next((one["name"] for one in names if one["id"] == receiver), receiver),
             "busy": any(row["state"] == WAITING for row in page.rows),
         }
-        return pages.render(request, "deliveries", values, block="list")
+        status = said["problem"].status if said["problem"] else 200
+        return pages.render(request, "deliveries", values | said, block="list", status=status)
 
     async def one(request: Request, caller: Caller) -> Response:
         return pages.render(request, "delivery", {"row": await deliveries.get(request.path_params["id"]), "problem": None})

@@ -12,14 +12,15 @@ from host.wire.states import NODE
 from server.auth import COMMAND_READ, NODE_READ, Caller
 from server.db import Row
 from server.door import Door
-from server.errors import BadInput
 from server.service.findings import CRITICAL, KINDS, WARNING, Finding, Subject
+from server.service.logs import Lines
 from server.service.marks import ALERT, START, UPDATE, WINDOW, Mark
 from server.service.marks import Found as Marked
 from server.service.overview import SILENT
 from server.services import Services
 from server.web import session, words
 from server.web.charts import MINUTE, Chart, chart
+from server.web.filters import choice, times
 from server.web.marks import told
 from server.web.render import Pages
 from server.web.words import N_
@@ -40,7 +41,7 @@ LEVELS = ("", "error", "critical")
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         now, query = services.clock(), request.query_params
-        span = _chosen(query.get("range", "24h"), "range", RANGES)
+        span = choice(query, "range", RANGES) or "24h"
         q = query.get("q", "")[:200].strip()
         seen = await services.overviews.look(now)
         marks = await services.marks.of_fleet(now - RANGES[span] * MINUTE, now, now)
@@ -81,16 +82,20 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def log(request: Request, caller: Caller) -> Response:
         query = request.query_params
         q, node_id, level, before = (query.get(name, "")[:200].strip() for name in ("q", "node", "level", "before"))
+        span, said = times(query, services.clock(), services.config)
+        found = Lines([], "", None)
+        if not said["problem"]:
+            found = await services.logs.page(q=q, node_id=node_id, level=level, before=before, limit=PAGE, **span)
+        kept = {"q": q, "level": level, "node": node_id, **said["span_kept"]}
         values = {
-            "found": await services.logs.page(q=q, node_id=node_id, level=level, before=before, limit=PAGE),
+            "found": found,
+            "kept": kept,
+            "live": not (before or "until" in span or said["problem"]),
             "node": await services.nodes.get(node_id) if node_id else None,
-            "node_id": node_id,
-            "q": q,
-            "level": level,
             "levels": LEVELS,
             "before": before,
         }
-        return pages.render(request, "log", values, block="list")
+        return pages.render(request, "log", values | said, block="list", status=said["problem"].status if said["problem"] else 200)
 
     async def style(request: Request, caller: Caller) -> Response:
         now = services.clock()
@@ -118,12 +123,6 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         door.route("/log", log, NODE_READ),
         door.route("/style", style, NODE_READ),
     ]
-
-
-def _chosen(text: str, name: str, known: dict[str, int]) -> str:
-    if text not in known:
-        raise BadInput(f"{name}: {text[:20]!r} is unknown; use one of {', '.join(known)}", field=name)
-    return text
 
 
 def _trend(name: str, title: str, rows: list[Row], since: int, until: int, step: int) -> Chart:

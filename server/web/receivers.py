@@ -16,11 +16,13 @@ from server.errors import BadInput, OpsError
 from server.outbound.smtp import SECURITY
 from server.outbound.wording import LANGUAGES
 from server.service.alert_events import KINDS as EVENT_KINDS
+from server.service.page import sifted
 from server.service.receiver_rows import SEVERITIES
 from server.service.receiver_settings import DEFAULTS, KINDS, MAIL, SECRETS, WEBHOOK
-from server.service.receivers import Change
+from server.service.receivers import HEALTH, Change
 from server.services import Services
 from server.web import session
+from server.web.filters import choice, switch
 from server.web.once import once
 from server.web.render import Pages
 from server.web.session import Form
@@ -32,8 +34,12 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     receivers, deliveries = services.receivers, services.deliveries
 
     async def show(request: Request, caller: Caller) -> Response:
-        now = services.clock()
-        values = {"rows": await receivers.all(), "kinds": KINDS, "attention": await receivers.attention(now)}
+        query, every = request.query_params, await receivers.all()
+        kept = {"q": query.get("q", "").strip()[:200], "kind": choice(query, "kind", KINDS)}
+        kept |= {"health": choice(query, "health", HEALTH), "enabled": query.get("enabled", "").strip()}
+        same = {"kind": kept["kind"], "health": kept["health"], "enabled": switch(query, "enabled")}
+        values = {"rows": sifted(every, kept["q"], ("name", "selector"), **same), "any": bool(every), "kept": kept}
+        values |= {"kinds": KINDS, "healths": HEALTH, "attention": await receivers.attention(services.clock())}
         return pages.render(request, "receivers", values, block="list")
 
     async def new(request: Request, caller: Caller) -> Response:

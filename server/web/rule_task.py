@@ -12,7 +12,6 @@ from host.wire.tasks import KINDS, Script
 from server.auth import Caller
 from server.errors import BadInput
 from server.service.files import READY
-from server.service.kinds import BUILTIN
 from server.services import Services
 from server.web import forms
 from server.web.forms import Draft
@@ -52,7 +51,7 @@ async def command(services: Services, draft: Draft) -> dict[str, Any]:
 
 async def values(services: Services, pages: Pages, request: Request, draft: Draft) -> dict[str, Any]:
     """What the template needs to show the fields of the kind."""
-    schemas = await _schemas(services)
+    schemas = await services.kinds.schemas()
     schema = schemas.get(draft.kind) or schemas[Script.KIND]
     own, limits, time_limit = forms.rows(schema, draft, pages.language(request).gettext)
     caller: Caller = request.state.caller
@@ -70,9 +69,4 @@ async def values(services: Services, pages: Pages, request: Request, draft: Draf
 
 
 async def _schema(services: Services, kind: str) -> Schema | None:
-    return (await _schemas(services)).get(kind)
-
-
-async def _schemas(services: Services) -> dict[str, Schema]:
-    """Every kind that some node runs, and those that come with the agent."""
-    return dict(BUILTIN) | {one.schema.kind: one.schema for one in await services.kinds.offers()}
+    return (await services.kinds.schemas()).get(kind)

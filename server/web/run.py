@@ -18,7 +18,7 @@ from server.auth import COMMAND_RUN, FILE_READ, Caller
 from server.db import Along, Row
 from server.door import Door
 from server.errors import BadInput, Conflict, OpsError
-from server.service.commands import MAX_NODES, Submitted
+from server.service.commands import Submitted
 from server.service.contents import readable, withheld
 from server.service.files import READY
 from server.service.kinds import BUILTIN, Fitting
@@ -45,14 +45,13 @@ _TO_KIND = "kind:"
 
 
 def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
-    async def all_nodes() -> list[Row]:
-        return (await services.nodes.page(q="", state="", limit=MAX_NODES, offset=0)).rows
-
     async def schemas(nodes: list[str], wanted: str) -> dict[str, Schema]:
         """Kind → its widest schema on the nodes, on all of them where none is chosen. `wanted` is among them even if these lack it."""
-        found = {one.schema.kind: one.schema for one in await services.kinds.offers(nodes or None)}
-        if nodes and wanted not in found:
-            found |= {one.schema.kind: one.schema for one in await services.kinds.offers() if one.schema.kind == wanted}
+        if not nodes:
+            return await services.kinds.schemas()
+        found = {one.schema.kind: one.schema for one in await services.kinds.offers(nodes)}
+        if wanted not in found and (other := (await services.kinds.schemas()).get(wanted)):
+            found[wanted] = other
         return found
 
     async def form(request: Request, caller: Caller) -> Response:
@@ -67,14 +66,14 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
             read = await services.selections.read(query["select"]) if query.get("select") else None
             text, state = query.get("q", ""), query.get("state", "")
             selected = read.condition if read else None
-            found = await services.nodes.page(q=text, state=state, limit=MAX_NODES, offset=0, selected=selected)
-            draft = replace(draft, nodes=[row["id"] for row in found.rows if row["state"] in TAKES_COMMANDS])
+            found = await services.nodes.matching(q=text, state=state, selected=selected)
+            draft = replace(draft, nodes=[row["id"] for row in found if row["state"] in TAKES_COMMANDS])
         else:
             draft = replace(draft, select=targets.text_of(query.get("select", "")))
         return await show(request, caller, draft, None)
 
     async def show(request: Request, caller: Caller, draft: Draft, problem: OpsError | None) -> Response:
-        nodes = await all_nodes()
+        nodes = await services.nodes.matching(q="", state="")
         chosen = set(draft.nodes)
         # Those that are chosen stand first, so that they are seen without a search.
         nodes.sort(key=lambda row: (row["id"] not in chosen, row["state"] != ONLINE, row["name"]))
@@ -165,7 +164,7 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
 
     async def preview(request: Request, caller: Caller, draft: Draft, fit: Fitting, typed: list[str], problem: OpsError | None) -> Response:
         chosen = set(draft.frozen)
-        nodes = [row for row in await all_nodes() if row["id"] in chosen]
+        nodes = [row for row in await services.nodes.matching(q="", state="") if row["id"] in chosen]
         if len(nodes) < len(chosen):
             known = {row["id"] for row in nodes}
             raise BadInput(f"there is no node {next(i for i in draft.frozen if i not in known)[:40]!r}", field="nodes")

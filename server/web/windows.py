@@ -13,9 +13,11 @@ from starlette.routing import Route
 from server.auth import NODE_READ, WINDOW_EDIT, Caller
 from server.door import Door
 from server.errors import BadInput, BadSelector, OpsError
+from server.service.page import sifted
 from server.service.windows import Opened, Wanted, Window
 from server.services import Services
 from server.web import calendar, session, window_form, window_words
+from server.web.filters import choice, switch
 from server.web.once import once
 from server.web.render import Pages
 from server.web.window_form import Draft
@@ -46,9 +48,16 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
     async def show(request: Request, caller: Caller) -> Response:
         query, now = request.query_params, services.clock()
         every = await windows.every()
-        view = query.get("view", "list")
-        if view not in VIEWS:
-            raise BadInput(f"view: {view[:20]!r} is unknown; use one of {', '.join(VIEWS)}", field="view")
+        view = choice(query, "view", VIEWS) or "list"
+        kept = {name: query.get(name, "").strip()[:200] for name in ("q", "enabled", "open")}
+        rows = [row_of(one, await windows.calendar_of(one, now, now + AHEAD_MS), request) for one in every]
+        fit = sifted(
+            [vars(row["window"]) | {"open": row["running"] is not None, "row": row} for row in rows],
+            kept["q"],
+            ("name", "reason", "selector"),
+            enabled=switch(query, "enabled"),
+            open=switch(query, "open"),
+        )
         named = Counter(one.zone for one in every if one.zone != HOST)
         zones = list(dict.fromkeys([*(name for name, _ in named.most_common()), *ZONES]))
         zone = query.get("zone", "") or zones[0]
@@ -56,8 +65,9 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
         if clocks is None:
             raise BadInput(f"zone: {zone[:40]!r} is no time zone; write one such as Europe/Berlin or UTC, or host for each host's own")
         today = datetime.fromtimestamp(now / 1000, clocks).date()
-        values: dict[str, Any] = {"view": view, "views": VIEWS, "zone": zone, "zones": zones, "windows": every, "words_of": window_words}
-        values["rows"] = [row_of(one, await windows.calendar_of(one, now, now + AHEAD_MS), request) for one in every]
+        values: dict[str, Any] = {"view": view, "views": VIEWS, "zone": zone, "zones": zones, "any": bool(every), "words_of": window_words}
+        values |= {"rows": [one["row"] for one in fit], "kept": kept}
+        values["shown"] = kept if view == "list" else {**kept, "view": view, "zone": zone}
         if view != "list":
             if view == "month":
                 first, before, after = calendar.month_of(query.get("at", ""), today)
@@ -66,7 +76,8 @@ def routes(door: Door, pages: Pages, services: Services) -> list[Route]:
                 first = begin = calendar.monday_of(calendar.day_of(query.get("at", ""), today))
                 before, after, number, month = begin - timedelta(days=7), begin + timedelta(days=7), 1, 0
             since, until = calendar.bounds(begin, clocks)[0], calendar.bounds(begin + timedelta(days=number * 7), clocks)[0]
-            opened = await windows.calendar(since, until, now)
+            wanted = {one["id"] for one in fit}
+            opened = [one for one in await windows.calendar(since, until, now) if one.window.id in wanted]
             weeks = calendar.weeks(opened, begin, number, clocks, now, month)
             if month:
                 weeks = [week for week in weeks if any(day.inside for day in week)]

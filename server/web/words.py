@@ -42,6 +42,9 @@ AGENT_STATES = {
     "unknown": N_("unknown"),
 }
 
+ON_OFF = {"true": N_("on"), "false": N_("off")}
+OPEN_SHUT = {"true": N_("open now"), "false": N_("shut now")}
+
 SEVERITIES = {"critical": N_("critical"), "warning": N_("warning"), "info": N_("information")}
 
 LOG_LEVELS = {"": N_("Warnings and errors"), "error": N_("Errors"), "critical": N_("Critical errors")}

@@ -14,4 +14,8 @@ SELECT kinds, hash, refused, told_at FROM node_kinds WHERE node_id = :node_id;
 SELECT node_id, hash FROM node_kinds WHERE node_id IN (:ids*);
 
 -- name: in_service
-SELECT id FROM nodes WHERE state <> 'retired';
+SELECT n.id AS node_id, k.hash FROM nodes n LEFT JOIN node_kinds k ON k.node_id = n.id WHERE n.state <> 'retired';
+
+-- name: sets
+SELECT COALESCE(k.hash, '') AS hash, MIN(n.id) AS node_id FROM nodes n LEFT JOIN node_kinds k ON k.node_id = n.id
+WHERE n.state <> 'retired' GROUP BY COALESCE(k.hash, '');

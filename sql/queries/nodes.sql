@@ -41,7 +41,7 @@ WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!');
 
 -- name: matching
-SELECT n.id, n.name FROM nodes n LEFT JOIN agents a ON a.node_id = n.id LEFT JOIN node_facts f ON f.node_id = n.id
+SELECT n.id, n.name, n.state FROM nodes n LEFT JOIN agents a ON a.node_id = n.id LEFT JOIN node_facts f ON f.node_id = n.id
 WHERE (1 = 1 /* selected */) AND (:state = '' OR n.state = :state) AND (:state <> '' OR :selected = 1 OR n.state <> 'retired')
   AND (:pattern = '' OR LOWER(n.name) LIKE :pattern ESCAPE '!' OR LOWER(n.ip) LIKE :pattern ESCAPE '!'
     OR LOWER(n.tags) LIKE :pattern ESCAPE '!')

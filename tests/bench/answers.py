@@ -41,6 +41,7 @@ SERVERS = {"mariadb": mariadb, "mysql": mysql}
 MANAGER = "rate_user: 0\nrate_stranger: 0\n"
 """More is asked here in a minute than any person may."""
 
+PROBES = ("/healthz", "/readyz", "/metrics")
 BUFFER_BYTES = 1 << 30
 """Of MariaDB and MySQL, whose own default of 128 MiB is meant for trying out; docs/database.md."""
 
@@ -174,10 +175,10 @@ def _figures(times: list[float], used: list[float]) -> dict[str, float]:
 
 
 def _views(running: Running, asked: dict[str, tuple[str, int]]) -> dict[str, tuple[int, int]]:
-    """Of pages: bytes and requests of a first view. Files that a page offers are none."""
+    """Of pages: bytes and requests of a first view. What a browser stores as a file, or only programs ask for, is none."""
     weigh = FirstView(running.session, running.stack.url)
-    pages = {what: path for what, (path, _) in asked.items() if not what.startswith("/api/") and "/files/{id}/content" not in what}
-    return {what: weigh.of(path) for what, path in pages.items() if what not in ("/healthz", "/readyz", "/metrics")}
+    views = {what: weigh.of(path) for what, (path, _) in asked.items() if not what.startswith(("/api/", *PROBES))}
+    return {what: view for what, view in views.items() if view is not None}
 
 
 async def _enrol(wanted: Wanted) -> None:

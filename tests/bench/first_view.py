@@ -35,9 +35,12 @@ class FirstView:
         self._session, self._url = session, url
         self._known: dict[str, int] = {}
 
-    def of(self, path: str) -> tuple[int, int]:
-        """Bytes (bodies as they were sent, and headers) and requests."""
+    def of(self, path: str) -> tuple[int, int] | None:
+        """Bytes (bodies as they were sent, and headers) and requests; None for a file to be stored."""
         answer = self._session.get(self._url + path, stream=True, timeout=30, headers={"Accept-Encoding": "gzip, deflate, br"})
+        if answer.headers.get("content-disposition", "").startswith("attachment"):
+            answer.close()
+            return None
         body, total = _weigh(answer)
         if "text/html" not in answer.headers.get("content-type", ""):
             return total, 1

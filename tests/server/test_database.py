@@ -87,25 +87,42 @@ def test_every_query_is_used_and_every_used_name_exists() -> None:
             assert re.search(rf"\.{bare}\b", code), f"{file.name}: {name} is used nowhere"
 
 
-async def test_a_transaction_that_fails_leaves_nothing(manager: Manager) -> None:
+@pytest.mark.parametrize("at_one_go", [False, True])
+async def test_a_transaction_that_fails_leaves_nothing(manager: Manager, at_one_go: bool) -> None:
     async def work(session: Session) -> None:
         await session.execute(manager.db.q.people.set_language, {"id": manager.admin.id, "language": "zh", "now": 1})
         raise Conflict("no")
 
     with pytest.raises(Conflict):
-        await manager.db.transaction(work)
+        await manager.db.transaction(work, at_one_go=at_one_go)
     row = await manager.db.row(manager.db.q.people.user_by_name, {"name": "admin"})
     assert row is not None
     assert row["language"] == ""
 
 
-async def test_compare_and_set_is_won_by_exactly_one_of_many(manager: Manager) -> None:
+async def test_a_transaction_at_one_go_may_wait_for_nothing_but_its_database(manager: Manager) -> None:
+    if manager.db.dialect == "mysql":
+        pytest.skip("only SQLite's run in a thread")
+
+    async def work(session: Session) -> None:
+        await session.execute(manager.db.q.people.set_language, {"id": manager.admin.id, "language": "zh", "now": 1})
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="not to be run at one go"):
+        await manager.db.transaction(work, at_one_go=True)
+    row = await manager.db.row(manager.db.q.people.user_by_name, {"name": "admin"})
+    assert row is not None
+    assert row["language"] == ""
+
+
+@pytest.mark.parametrize("at_one_go", [False, True])
+async def test_compare_and_set_is_won_by_exactly_one_of_many(manager: Manager, at_one_go: bool) -> None:
     node = await manager.enrol()
 
     async def move(session: Session) -> bool:
         return await manager.services.nodes.move(session, node.id, "offline", manager.time())
 
-    won = await asyncio.gather(*(manager.db.transaction(move) for _ in range(10)))
+    won = await asyncio.gather(*(manager.db.transaction(move, at_one_go=at_one_go) for _ in range(10)))
     assert sum(won) == 1
 
 
@@ -123,12 +140,13 @@ async def test_a_missing_mysql_database_is_created(database_servers: dict[str, s
             await db.transaction(lambda session: session.raw_statement("DROP DATABASE ops_was_missing"))
 
 
-async def test_a_transaction_that_is_cut_off_at_any_point_leaves_the_next_one_free(manager: Manager) -> None:
+@pytest.mark.parametrize("at_one_go", [False, True])
+async def test_a_transaction_that_is_cut_off_at_any_point_leaves_the_next_one_free(manager: Manager, at_one_go: bool) -> None:
     async def work(session: Session) -> None:
         await session.execute(manager.db.q.people.delete_expired_sessions, {"now": 0})
 
     for turns in range(12):
-        cut_off = asyncio.create_task(manager.db.transaction(work))
+        cut_off = asyncio.create_task(manager.db.transaction(work, at_one_go=at_one_go))
         for _ in range(turns):
             await asyncio.sleep(0)
         cut_off.cancel()

@@ -84,7 +84,7 @@ def families(manager: Manager, viewer: Api) -> dict[str, Metric]:
 
 
 def test_prometheus_own_parser_reads_every_figure_and_its_name_says_what_it_is(manager: Manager, viewer: Api) -> None:
-    manager.services.telemetry.turn("presence", 0.01, False, manager.clock())
+    manager.services.telemetry.turn("presence", 0.01, "", manager.clock())
     found = families(manager, viewer)
     assert len(found) >= 20
     for name, one in found.items():
@@ -108,9 +108,9 @@ def test_prometheus_own_parser_reads_every_figure_and_its_name_says_what_it_is(m
 
 def test_a_loop_that_fails_is_seen_as_it_fails_and_when_it_last_did_not(manager: Manager, viewer: Api) -> None:
     turn = manager.services.telemetry.turn
-    turn("deliveries", 0.1, False, 1_000_000)
+    turn("deliveries", 0.1, "", 1_000_000)
     for _ in range(2):
-        turn("deliveries", 0.1, True, 2_000_000)
+        turn("deliveries", 0.1, "it breaks", 2_000_000)
 
     def figure(name: str, sample: str = "") -> float:
         found = families(manager, viewer)[name].samples
@@ -119,7 +119,7 @@ def test_a_loop_that_fails_is_seen_as_it_fails_and_when_it_last_did_not(manager:
     assert figure("ops_loop_failing") == 2
     assert figure("ops_loop_failures", "ops_loop_failures_total") == 2
     assert figure("ops_loop_last_success_timestamp_seconds") == 1_000
-    turn("deliveries", 0.1, False, 3_000_000)
+    turn("deliveries", 0.1, "", 3_000_000)
     assert (figure("ops_loop_failing"), figure("ops_loop_last_success_timestamp_seconds")) == (0, 3_000)
 
 

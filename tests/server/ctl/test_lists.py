@@ -138,3 +138,23 @@ def test_an_argument_that_is_no_text_is_wrong_use(vic: Opsctl) -> None:
     result = vic("node", "\udcff")
     assert (result.code, result.out) == (2, b"")
     assert "UTF-8" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("commands", "--kind", "wish"), "command"),
+        (("deliveries", "--kind", "grouped"), "delivery"),
+        (("audit", "--actor", "nobody"), "entry"),
+        (("alerts", "list", "--q", "nothing has this in it"), "alert"),
+        (("rules", "list", "--q", "nothing has this in it"), "rule"),
+        (("log", "--q", "nothing has this in it"), "line"),
+        (("kinds", "--q", "nothing has this in it"), "kind"),
+        (("windows", "list", "--q", "nothing has this in it"), "maintenance window"),
+        (("receivers", "list", "--q", "nothing has this in it"), "receiver"),
+        (("nodes", "--q", "nothing has this in it"), "node"),
+    ],
+)
+def test_an_empty_list_says_so(manager: Manager, ada: Opsctl, words: tuple[str, ...], what: str) -> None:
+    told = ada.here(*words)
+    assert (told.code, told.err) == (0, f"no {what} fits\n")

@@ -27,6 +27,29 @@ def test_many_are_retired_and_taken_back_by_a_selector(manager: Manager, ada: Op
     assert (some.code, "is offline and not retired" in some.err) == (1, True)
 
 
+def test_a_retired_node_comes_back_or_goes_for_good_by_its_name(manager: Manager, ada: Opsctl) -> None:
+    host = manager.host("gone-1")
+    for back in (("restore", "gone-1"), ("nodes", "restore", "Gone-1"), ("restore", host.id)):
+        assert ada.here("nodes", "retire", "gone-1", "--yes").code == 0
+        lost = ada.here("node", "gone-1")
+        assert (lost.code, f"no node 'gone-1' in service; retired: gone-1 ({host.id})" in lost.err) == (1, True)
+        assert ada.here(*back).code == 0
+        assert ada.here("node", "gone-1").code == 0
+    in_service = ada.here("restore", "gone-1")
+    assert (in_service.code, "is offline and not retired" in in_service.err) == (1, True)
+    assert ada.here("delete-node", "gone-1", "--confirm", "gone-1").code == 1
+    manager.run(manager.services.nodes.retire(ROOT, host.id, manager.clock()))
+    twin = manager.host("GONE-1")
+    manager.run(manager.services.nodes.retire(ROOT, twin.id, manager.clock()))
+    unsure = ada.here("restore", "Gone-1")
+    assert (unsure.code, "can be each of" in unsure.err, twin.id in unsure.err) == (1, True, True)
+    wrong = ada.here("delete-node", host.id, "--confirm", "other")
+    assert wrong.code in (1, 2)
+    assert ada.here("delete-node", host.id, "--confirm", "gone-1").code == 0
+    assert ada.here("delete-node", "GONE-1", "--confirm", "GONE-1").code == 0
+    assert ada.here("restore", "gone-1").code == 1
+
+
 def test_a_protected_groups_name_is_asked_for(manager: Manager, ada: Opsctl) -> None:
     host = manager.host("vault-1")
     group = manager.run(manager.services.groups.make(ROOT, "business", "Vault", "", True, manager.clock()))

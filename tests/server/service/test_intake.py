@@ -53,10 +53,10 @@ async def test_reports_of_many_nodes_at_once_are_few_transactions(manager: Manag
     begun = 0
     transaction = manager.db.transaction
 
-    async def counted(work: Any) -> Any:
+    async def counted(work: Any, **how: Any) -> Any:
         nonlocal begun
         begun += 1
-        return await transaction(work)
+        return await transaction(work, **how)
 
     monkeypatch.setattr(manager.db, "transaction", counted)
     answers = await asyncio.gather(*(manager.report(node, "bulk", (1, "sample", SAMPLE), (2, "sample", SAMPLE)) for node in nodes))

@@ -142,14 +142,14 @@ async def test_a_nearly_full_disk_is_found_in_the_roll_ups(manager: Manager) -> 
 
 
 async def test_troubles_of_the_manager_itself_are_told(manager: Manager) -> None:
-    manager.services.telemetry.turn("commands", 0.1, True, manager.time())
-    manager.services.telemetry.turn("commands", 0.1, True, manager.time())
+    manager.services.telemetry.turn("commands", 0.1, "it breaks", manager.time())
+    manager.services.telemetry.turn("commands", 0.1, "it breaks", manager.time())
     await manager.enrol()
     manager.time.now += 6 * MINUTE_MS
     kinds = await found(manager)
-    assert kinds["manager_loop"].subjects[0].said == "failed 2 times in a row"
+    assert kinds["manager_loop"].subjects[0].said == "failed 2 times in a row, and never succeeded since the start, lastly with: it breaks"
     assert "checkpoint" in kinds
-    manager.services.telemetry.turn("commands", 0.1, False, manager.time())
+    manager.services.telemetry.turn("commands", 0.1, "", manager.time())
     await manager.services.audit.keep_checkpoint()
     assert not {"manager_loop", "checkpoint"} & set(await found(manager))
 
