@@ -25,7 +25,7 @@ SETTLED_MS = 120_000
 """An hour is rolled up so long after its end; until then its samples may still be on their way."""
 
 A_TURN = 1_000
-"""Hours of nodes that one turn rolls up, or little more: two seconds of processor time of the thirty that a turn has."""
+"""Hours of nodes that one turn rolls up, or little more: three seconds of processor time of the thirty from one turn to the next."""
 
 PORTION = 20
 """Nodes whose hours are written together."""
