@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,24 @@ async def test_a_manager_that_lost_its_lease_meanwhile_writes_nothing(manager: M
     await first.details.forward(lease["until"], manager.time())
     assert await first.details.state() == before
     assert await rows(manager, node) == made
+
+
+async def test_two_managers_at_once_make_each_row_once_and_right(
+    manager: Manager, second: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detail_rollups, "A_TURN", 10)
+    node, start = await manager.enrol(), day(manager) - DAY
+    samples = told(start, range(0, 24))
+    await in_time(manager, node, samples)
+    turns = 0
+    while len(await rows(manager, node, DAY)) < 1:
+        did = await asyncio.gather(manager.services.rollups.work(manager.time()), second.rollups.work(manager.time()))
+        assert any(did)
+        turns += 1
+        assert turns < 10
+    await no_samples(manager, node)
+    for step in DETAIL_TIERS:
+        same(await drawn(manager, node, "mounts", start, manager.time.now, step), shown(samples, "mounts", step))
 
 
 async def test_hours_of_details_are_kept_as_long_as_those_of_headline_figures_and_go_with_their_node(manager: Manager) -> None:
