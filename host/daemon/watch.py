@@ -163,7 +163,8 @@ class Watch:
             changing = bool(program) and program.state in (supervisord.STOPPING, supervisord.BACKOFF)  # type: ignore[union-attr]
             return Seen(at, False if program else None, changing, beat), None, False
         alive = self._processes.alive(pid)
-        changing = bool(program) and program.state == supervisord.STOPPING  # type: ignore[union-attr]
+        # supervisord takes an end for running until it has seen it, and starts nothing meanwhile.
+        changing = not alive or (bool(program) and program.state == supervisord.STOPPING)  # type: ignore[union-attr]
         cpu, memory = self._measure(pid, at) if alive else (None, None)
         return Seen(at, alive, changing, beat, cpu, memory), pid if alive else None, orphan
 

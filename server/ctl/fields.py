@@ -38,7 +38,10 @@ class Fields:
         self.params: list[click.Parameter] = []
         for name, one in self._fields.items():
             flag = name.replace("_", "-")
-            if flag in _ALWAYS or flag in taken or one["secret"]:
+            if flag in _ALWAYS or flag in taken:
+                continue
+            if one["secret"]:
+                self.params.append(click.Option([f"--{flag}", f"f_{name}"], hidden=True, expose_value=False, callback=_secret))
                 continue
             self._options[f"f_{name}"] = name
             self.params.append(_option(f"--{flag}", f"f_{name}", one))
@@ -95,6 +98,16 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
 
 
+def _secret(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Whoever tries the option of a secret field is told how it is given instead."""
+    if value is not None:
+        raise _seen(str(param.name).removeprefix("f_"))
+
+
+def _seen(name: str) -> Usage:
+    return Usage(f"{name} is secret and would be seen in the list of processes; use --set-file {name}=FILE")
+
+
 def _secret_help(fields: Mapping[str, Mapping[str, Any]]) -> str:
     secret = [name for name, one in fields.items() if one["secret"]]
     text = "Set a field to a file's text; of a list or map one item a line."
@@ -114,7 +127,7 @@ def _set(fields: Mapping[str, Mapping[str, Any]], sets: tuple[str, ...], files: 
     for item in sets:
         name, value = _pair("--set", item)
         if _field(fields, name)["secret"]:
-            raise Usage(f"{name} is secret and would be seen in the list of processes; use --set-file {name}=FILE")
+            raise _seen(name)
         content[name] = value if fields[name]["type"] in ("text", "block", "path", "file", "choice") else _json_or_text(value)
     for item in files:
         name, file = _pair("--set-file", item)

@@ -30,7 +30,8 @@ def word(item: dict[str, Any]) -> str:
     text = str(item["state"]).replace("_", " ")
     error = (item.get("result") or {}).get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
-        return f"{text}: {error['message']}" + (f" ({error['code']})" if isinstance(error.get("code"), str) else "")
+        code = error["code"] if isinstance(error.get("code"), str) and error["code"] not in error["message"] else ""
+        return f"{text}: {error['message']}" + (f" ({code})" if code else "")
     if item["exit_code"] is not None:
         return f"{text}, exit code {item['exit_code']}"
     if item["exit_signal"] is not None:

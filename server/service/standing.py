@@ -68,7 +68,8 @@ class Standing:
 
     def _due(self, loop: str, one: Failing, now: int) -> bool:
         since, at = self._told.get(loop, (-1, 0))
-        return since != one.since or now - at >= BEAT_MS
+        # A clock that was set back must not keep it quiet.
+        return since != one.since or not 0 <= now - at < BEAT_MS
 
     def _row(self, loop: str, one: Failing, now: int) -> dict[str, object]:
         row = {"manager_id": self._me, "loop_name": loop[:32], "manager_name": self._name, "seen_at": now}

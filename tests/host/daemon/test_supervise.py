@@ -8,6 +8,9 @@ import pytest
 
 from host.daemon.config import HealthCheck, Restart
 from host.daemon.supervise import NONE, START, STOP, Decision, Memory, Seen, decide, wait_before
+from host.daemon.supervisord import EXITED, RUNNING, STOPPED, Program
+from host.daemon.watch import Watch
+from tests.host.daemon.conftest import FakeClock
 
 CHECK, WAITS = HealthCheck(), Restart()
 
@@ -197,3 +200,49 @@ def test_an_agent_that_is_meant_to_run_again_is_started_at_once_whatever_was_bef
     assert decision.action == NONE
     decision = decide(decision.memory, Seen(world.at + 7200, False), CHECK, WAITS)
     assert (decision.action, decision.memory.restarts) == (START, 0)
+
+
+class SlowToSee:
+    """supervisord and its process: an end is seen a moment late, and until then it says that it runs and starts nothing."""
+
+    def __init__(self) -> None:
+        self.program, self.alive_pids, self.starts = Program(STOPPED, None, 0, ""), set[int](), 0
+
+    def info(self) -> Program:
+        return self.program
+
+    def start(self) -> None:
+        if self.program.state != RUNNING:
+            self.starts += 1
+            self.program = Program(RUNNING, self.starts, 0, "")
+            self.alive_pids.add(self.starts)
+
+    def stop(self) -> None:
+        raise AssertionError("nothing is to be stopped here")
+
+    def alive(self, pid: int) -> bool:
+        return pid in self.alive_pids
+
+    def usage(self, pid: int) -> tuple[float, int] | None:
+        return (1.0, 50_000_000) if self.alive(pid) else None
+
+    def kill(self, pid: int, number: int) -> None:
+        raise AssertionError("nothing is to be killed here")
+
+
+def test_an_end_that_supervisord_has_not_seen_yet_counts_once_and_the_restart_waits_for_it() -> None:
+    clock = FakeClock()
+    machine = SlowToSee()
+    watch = Watch(machine, machine, clock, CHECK, WAITS, 60, lambda kind, body: None)
+    for _ in range(3):
+        clock.pass_(watch.step())
+    machine.alive_pids.clear()
+    for _ in range(3):
+        clock.pass_(watch.step())
+    machine.program = Program(EXITED, None, -9, "")
+    seen = clock.monotonic()
+    while machine.starts == 1:
+        clock.pass_(min(watch.step(), 0.5))
+    assert clock.monotonic() - seen < 1
+    watch.step()
+    assert (machine.starts, watch.state.state, watch.state.pid, watch.state.restarts) == (2, "running", 2, 1)

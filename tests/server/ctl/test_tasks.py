@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from host.wire.records import Execution, Kinds
+from server.ctl.outcome import word
 from tests.browser.kinds import EVERY, HOSTILE, told
 from tests.server.api.harness import Host, Manager
 from tests.server.ctl.opsctl import Opsctl
@@ -147,3 +148,17 @@ def test_a_field_called_name_has_its_option_like_all_others(ada: Opsctl, host: H
     given = ada("task", "service", "tasks-1", "--action", "restart", "--name", "nginx", "--title", "After the change", "--no-wait")
     assert given.code == 0, given.err
     assert body(host, given.out.decode().strip()) == {"action": "restart", "name": "nginx"}
+
+
+def test_the_option_that_a_secret_field_has_not_says_how_it_is_given(ada: Opsctl, host: Host) -> None:
+    for words in (("--password", "s3cret"), ("--set", "password=s3cret")):
+        refused = ada("task", "plugin.backup", "tasks-1", "--engine", "mysql", "--database", "d", *words)
+        assert (refused.code, "s3cret" in refused.err) == (2, False)
+        assert "password is secret and would be seen in the list of processes; use --set-file password=FILE" in refused.err
+
+
+def test_a_code_that_the_message_has_already_is_not_said_twice() -> None:
+    item = {"state": "failed", "result": {"error": {"code": "A5001", "message": "A5001 there is no such service"}}}
+    assert word(item) == "failed: A5001 there is no such service"
+    item["result"] = {"error": {"code": "DENIED", "message": "access denied"}}
+    assert word(item) == "failed: access denied (DENIED)"

@@ -197,7 +197,8 @@ async def test_a_digest_that_fails_comes_again_whole_and_under_its_id(manager: M
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"] != late.headers["webhook-id"]
     assert [one["type"] for one in first.json["data"]["events"]] == ["alert.opened"] * 5 + ["alert.resolved"] * 5
-    [row, *_] = (await manager.services.deliveries.page("", "sent", 50, 9)).rows
+    rows = (await manager.services.deliveries.page("", "sent", 50, 0)).rows
+    row = next(row for row in rows if row["alert_id"] != "01LATE")
     assert len((await manager.services.deliveries.get(row["id"]))["together"]) == 9
 
 

@@ -88,6 +88,10 @@ async def test_it_is_written_when_something_changes_and_once_a_minute_in_between
     await other.turns("rollups")
     await other.turns("rollups", times=300)
     assert other.writes == 3
+    await other.turns("rollups", "it breaks")
+    manager.time.now -= 3_600_000
+    await other.turns("rollups", "it breaks", 30)
+    assert other.writes == 5, "a clock that was set back does not keep it quiet"
 
 
 async def test_ones_own_are_told_once_and_a_manager_of_the_same_name_is_another_one(manager: Manager) -> None:
