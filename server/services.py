@@ -179,7 +179,7 @@ def build(db: Db, config: Config, keys: Keys, clock: Callable[[], int], hasher: 
         orders=Orders(db, audit, commands, nodes, wakeups),
         output=output,
         metrics=metrics,
-        details=Details(db, config),
+        details=Details(db, config, rollups.details),
         marks=Marks(db, windows),
         node_export=NodeExport(nodes, groups, edits, metrics),
         rollups=rollups,

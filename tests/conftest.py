@@ -55,6 +55,7 @@ TABLES = [
     "node_plugin_metrics",
     "node_rollups",
     "node_plugin_rollups",
+    "node_detail_rollups",
     "node_rollups_due",
     "fleet_metrics",
     "versions",
@@ -138,6 +139,7 @@ async def _empty(db: Db) -> None:
         for table in TABLES:
             await session.raw_statement(f"DELETE FROM {table}")
         await session.raw_statement("UPDATE rollup_state SET done_until = 0, fleet_until = 0, leased_until = 0")
+        await session.raw_statement("UPDATE rollup_state SET details_until = 0, details_node = '', details_since = 0")
         await session.raw_statement("UPDATE alert_state SET leased_until = 0, done_at = 0, seeded = 0")
         await session.raw_statement("UPDATE audit_head SET entries = 0, hash = ''")
 

@@ -17,7 +17,8 @@ from server.auth import NODE_READ, Caller
 from server.config import Config
 from server.door import Door
 from server.errors import BadInput
-from server.service.details import KINDS, MOST_CHOSEN
+from server.service.detail_kinds import KINDS
+from server.service.details import MOST_CHOSEN
 from server.service.details import Point as Detail
 from server.service.marks import Mark
 from server.service.ranges import RANGES, kept_since, least_step
@@ -107,7 +108,10 @@ class DetailLine(Answer):
 
 
 class NodeDetails(Answer):
-    """`names`: all that were seen in that time. Details from before `kept_since` are no longer kept; `since` is not before it."""
+    """`names`: all that were seen in that time. Details from before `kept_since` are no longer kept; `since` is not before it.
+
+    `step` may be longer than asked for: beyond a day a point is made of whole roll-ups of an hour, 6 hours or a day.
+    """
 
     since: int
     until: int

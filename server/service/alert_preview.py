@@ -31,7 +31,7 @@ from server.service.stored_details import Series, StoredDetails
 DAYS, MOST_DAYS = 7, 30
 MOST_REPLAYED, MOST_DETAILED = 100, 20
 DETAILED_DAYS = 7
-"""Figures of samples' details are in no roll-up: so far back and of so many nodes single samples are read, one in STEP_MS of each."""
+"""Roll-ups of samples' details tell no moments: so far back and of so many nodes single samples are read, one in STEP_MS of each."""
 MOST_SHOWN = 50
 NOTHING_KEPT = "nothing is kept of how this was before; only what is now can be told"
 QUARTERS = "looked at is one sample of each quarter of an hour: what came and went between them is not seen"

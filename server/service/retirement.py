@@ -80,6 +80,7 @@ async def erase(session: Session, db: Db, node_id: str, state: str) -> None:
         q.delete_plugin_metrics,
         q.delete_rollups,
         q.delete_plugin_rollups,
+        q.delete_detail_rollups,
         q.delete_rollups_due,
         q.delete_logs,
         q.delete_events,

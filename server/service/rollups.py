@@ -1,4 +1,5 @@
-"""Roll-ups: samples over 5 minutes and an hour for each node, over a minute for the whole fleet; and who is forgotten when.
+"""Roll-ups: samples over 5 minutes and an hour for each node, over a minute for the whole fleet; and who is forgotten when. Those of
+details (detail_rollups.py) are made in the same turn, by the same manager, and anew with the same hour.
 
 One manager at a time has the work (a lease, by compare-and-set). Every step can be done again: it is made anew from the
 samples. A sample that comes late marks its node's hour as due, in its own transaction, and that hour is rolled up again.
@@ -10,13 +11,11 @@ from collections.abc import Sequence
 from statistics import median
 
 from server.db import Db, Row, Session
+from server.service.detail_rollups import SETTLED_MS, DetailRollups
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 FINE, COARSE = 5 * MINUTE_MS, HOUR_MS
 TIERS = (FINE, COARSE)
-SETTLED_MS = 120_000
-"""A span is rolled up so long after its end; until then its samples may still be on their way."""
-
 LATE_MS = 30_000
 """A sample older than that when it arrives is late: well before its span is rolled up, so that none is between the two."""
 
@@ -33,6 +32,7 @@ FLEET_POINTS = 1_500
 class Rollups:
     def __init__(self, db: Db) -> None:
         self._db, self._q, self._nodes = db, db.q.rollups, db.q.nodes
+        self.details = DetailRollups(db)
 
     async def work(self, now: int) -> bool:
         """Roll up what is settled and due; False when another manager does."""
@@ -43,6 +43,7 @@ class Rollups:
             await self._forward(now)
             await self._late(now)
             await self._fleet(now)
+            await self.details.forward(lease["until"], now)
         finally:
             await self._db.transaction(lambda session: session.execute(self._q.release, lease))
         return True
@@ -58,7 +59,7 @@ class Rollups:
         ms with samples. Minutes from before there were medians and highest values have None there."""
         return await self._db.rows(self._q.fleet, {"since": since, "until": until, "step": step, "limit": FLEET_POINTS})
 
-    async def forget(self, keep: dict[int, int], now: int) -> None:
+    async def forget(self, keep: dict[int, int], now: int, details_days: int) -> None:
         """Delete what is past its days; `keep`: tier → days, 1 for samples, if they do not leave by the day (partitions.py).
         Node by node, so that nobody waits for it."""
         metrics = self._db.q.metrics
@@ -72,6 +73,7 @@ class Rollups:
                     past = {"node_id": node_id, "tier": tier, "before": now - keep[tier] * DAY_MS}
                     await session.execute(self._q.forget, past)
                     await session.execute(self._q.forget_plugins, past)
+                await self.details.forget(session, node_id, now - details_days * DAY_MS)
 
             await self._db.transaction(work)
         await self._db.transaction(lambda session: session.execute(self._q.forget_fleet, {"before": fleet_before}))
@@ -115,6 +117,7 @@ class Rollups:
                     span = {"node_id": row["node_id"], "tier": tier, "since": row["at"], "until": row["at"] + HOUR_MS}
                     await session.execute(self._q.roll_node, span)
                     await session.execute(self._q.roll_plugins_of_node, span)
+                await self.details.again(session, row["node_id"], row["at"], now)
 
             await self._db.transaction(work)
 

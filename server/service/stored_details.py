@@ -1,4 +1,5 @@
-"""How detail figures were: of each span of time the first stored sample of a node, for what no roll-up keeps (mounts, cores, cards, …).
+"""How detail figures were: of each span of time the first stored sample of a node (mounts, cores, cards, …). Means of an hour, which are
+all that roll-ups keep of them, would give other answers: a rule looks at moments.
 
 Two statements for each portion of nodes: when those samples are, from the key alone, and then these samples and no others.
 """

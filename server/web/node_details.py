@@ -9,7 +9,8 @@ from starlette.datastructures import QueryParams
 
 from server.db import Row
 from server.errors import BadInput
-from server.service.details import KINDS, MOST_CHOSEN, Found, Line
+from server.service.detail_kinds import KINDS
+from server.service.details import MOST_CHOSEN, Found, Line
 from server.services import Services
 from server.web.charts import Chart, chart
 from server.web.spans import Span

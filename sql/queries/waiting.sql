@@ -118,6 +118,9 @@ DELETE FROM node_rollups WHERE node_id = :node_id;
 -- name: delete_plugin_rollups
 DELETE FROM node_plugin_rollups WHERE node_id = :node_id;
 
+-- name: delete_detail_rollups
+DELETE FROM node_detail_rollups WHERE node_id = :node_id;
+
 -- name: delete_rollups_due
 DELETE FROM node_rollups_due WHERE node_id = :node_id;
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from server.service.detail_rollups import DETAIL_TIERS
+from server.service.detail_spans import Span
 from server.service.records import RawRecord, read
 from tests.bench.raw import Raw
 from tests.load.lifelike import Machine
@@ -28,19 +30,23 @@ def fill(raw: Raw, ids: Sequence[str], now: int, samples: int, fine_days: int) -
     sparse = each - dense
     step = (DAYS - 1) * DAY // sparse if sparse else 0
     sampled = [now - DAY - n * step for n in range(sparse, 0, -1)] + [now - n * MINUTE for n in range(dense, 0, -1)]
-    columns = f"node_id, {', '.join(FIGURES)}, detail, at AS shift, at AS plugged"
+    columns = f"node_id, {', '.join(FIGURES)}, detail, detail AS hour, at AS shift, at AS plugged"
     raw.run(f"CREATE TABLE bench_nodes AS SELECT {columns} FROM node_metrics WHERE 1 = 0")
     try:
         patterns = [pattern(number, node_id, now) for number, node_id in enumerate(ids)]
         raw.put("bench_nodes", patterns)
         plugged = sum(one["plugged"] for one in patterns)
         raw.run_all(text for number, at in enumerate(sampled) for text in _samples(number, at))
-        written = {"samples": len(ids) * each, "plugin_values": plugged * each, "rollups": 0, "plugin_rollups": 0}
+        written = {"samples": len(ids) * each, "plugin_values": plugged * each, "rollups": 0, "plugin_rollups": 0, "detail_rollups": 0}
         for tier, count in ((5 * MINUTE, fine_days * 288 - 1), (HOUR, DAYS * 24 - 1)):
             newest = now // tier * tier
             raw.run_all(text for n in range(count, 0, -1) for text in _rollups(n, tier, newest - n * tier))
             written["rollups"] += len(ids) * count
             written["plugin_rollups"] += plugged * count
+        for tier in DETAIL_TIERS:
+            newest = now // tier * tier
+            raw.run_all(_details(tier, newest - n * tier) for n in range(DAYS * DAY // tier, 0, -1))
+            written["detail_rollups"] += len(ids) * (DAYS * DAY // tier)
     finally:
         raw.run("DROP TABLE bench_nodes")
     minutes = (_fleet_minute(now - 5 * MINUTE - n * MINUTE, len(ids)) for n in range(1, DAYS * DAY // MINUTE))
@@ -71,6 +77,10 @@ def _rollups(number: int, tier: int, at: int) -> Iterator[str]:
     )
 
 
+def _details(tier: int, at: int) -> str:
+    return f"INSERT INTO node_detail_rollups (node_id, tier, at, detail) SELECT node_id, {tier}, {at}, hour FROM bench_nodes"
+
+
 def _fleet_minute(at: int, nodes: int) -> Row:
     more = at // MINUTE % 17
     row: Row = {"at": at, "nodes": nodes, "total": nodes, "online": nodes}
@@ -86,4 +96,14 @@ def pattern(number: int, node_id: str, now: int) -> Row:
     sample = next(row for name, row in rows if name == "sample")
     plugged = int(any(name != "sample" for name, _ in rows))
     figures = {name: float(sample[name] or 0) for name in FIGURES}
-    return {"node_id": node_id, **figures, "detail": sample["detail"], "shift": number * 618 % MINUTE // 1000 * 1000, "plugged": plugged}
+    span = Span()
+    span.add_samples((now + minute * MINUTE, sample["detail"]) for minute in range(60))
+    hour = span.text() or "{}"
+    return {
+        "node_id": node_id,
+        **figures,
+        "detail": sample["detail"],
+        "hour": hour,
+        "shift": number * 618 % MINUTE // 1000 * 1000,
+        "plugged": plugged,
+    }

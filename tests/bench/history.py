@@ -59,8 +59,10 @@ def fill(url: str, keys: Path, nodes: Sequence[tuple[str, str]], rules: Sequence
         written |= {"audit": _audit(raw, keys, now, dice, amounts.audit)}
         written |= _alerts(raw, nodes, rules, receivers, now, dice, amounts.alerts)
         raw.run(f"UPDATE rollup_state SET done_until = {now - 5 * MINUTE}, fleet_until = {now - 5 * MINUTE}, leased_until = 0")
+        raw.run(f"UPDATE rollup_state SET details_until = {now // HOUR * HOUR}, details_node = '', details_since = 0")
         if not raw.sqlite:  # what MariaDB and MySQL do by themselves in time; nobody does it on SQLite
-            raw.run("ANALYZE TABLE node_metrics, node_rollups, node_logs, commands, alerts, alert_events, deliveries, delivery_attempts")
+            raw.run("ANALYZE TABLE node_metrics, node_rollups, node_detail_rollups, node_logs, commands, alerts, alert_events")
+            raw.run("ANALYZE TABLE deliveries, delivery_attempts")
     return {"rows": written, "figures_rows_s": round(rows / passed), "filled_s": round(time.perf_counter() - begun)}
 
 

@@ -144,7 +144,9 @@ def test_each_mount_over_time_or_those_that_were_chosen(manager: Manager, viewer
         ("/var", "used", "%", 30.0),
     ]
     assert [line["name"] for line in viewer.data("GET", f"{path}?name=/var&name=/gone")["lines"]] == ["/var"]
-    assert found["kept_since"] <= manager.clock.now - 29 * 86_400_000
+    assert found["kept_since"] <= manager.clock.now - 729 * 86_400_000, "as long as roll-ups of an hour"
+    week = viewer.data("GET", f"{path}?range=7d&step=60000")
+    assert (week["step"], [line["name"] for line in week["lines"]]) == (3_600_000, ["/", "/var"]), "beyond a day it is made of hours"
     assert viewer.data("GET", f"{path}?since=1&until=2")["lines"] == []
     assert viewer.refusal("GET", f"/api/v1/nodes/{host.id}/metrics/fans")[0] == 404
     assert viewer.refusal("GET", path + "?" + "&".join(f"name={n}" for n in range(65)))[:3] == (400, 1001, "name")

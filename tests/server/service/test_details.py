@@ -116,10 +116,10 @@ async def test_beyond_what_is_kept_it_begins_later_and_says_so(manager: Manager)
     node = await manager.enrol()
     now = manager.time.now
     await tell(manager, node, (now - MINUTE, {"disks": [mount("/", 1.0)]}))
-    found = await manager.services.details.series(node.id, "mounts", now - 90 * DAY, now, now)
-    assert found.since == found.kept_since == now - 30 * DAY
+    found = await manager.services.details.series(node.id, "mounts", now - 900 * DAY, now, now)
+    assert found.since == found.kept_since == now - 730 * DAY
     assert len(found.lines[0].points) == 1
-    long_ago = await manager.services.details.series(node.id, "mounts", now - 90 * DAY, now - 60 * DAY, now)
+    long_ago = await manager.services.details.series(node.id, "mounts", now - 900 * DAY, now - 800 * DAY, now)
     assert (long_ago.names, long_ago.lines) == ([], [])
 
 

@@ -107,6 +107,8 @@ def value(table: str, column: str, kind: str, nullable: bool, number: int) -> An
         return _WORDS[column][number]
     if column == "detail" and table == "node_metrics":
         return json.dumps({"took_ms": 1.5, "load": [0.5, 0.4, 0.3]})
+    if column == "detail" and table == "node_detail_rollups":
+        return json.dumps({"mounts": {AWKWARD: [0.1, 0.0, 0.2, 60]}})
     if column == "detail" and table == "audit_logs":
         return "{}"
     if column in _JSON and not length:
