@@ -1,4 +1,4 @@
-"""`./ops test`: starts one MariaDB and one MySQL for the whole run, then pytest on both cores."""
+"""`./ops test`: starts one MariaDB and one MySQL for the whole run, then pytest with WORKERS processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import sys
 from tests.databases import servers
 from tests.stack import ROOT
 
+WORKERS = "4"
+"""On two cores: half of the time a test waits for a process, a database or a browser."""
+
 
 def main() -> int:
     with servers() as urls:
@@ -16,7 +19,7 @@ def main() -> int:
         if missing:
             print(f"ops test: without {', '.join(sorted(missing))}: not to be had on this machine", file=sys.stderr)
         environment = {**os.environ, **{f"OPS_TEST_{kind.upper()}": urls.get(kind, "") for kind in ("mariadb", "mysql")}}
-        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", "-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:]]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -12,10 +12,9 @@ async def tick(services: Services, now: int) -> None:
     config = services.config
     before = now - config.metrics_days * 86_400_000
     by_day = await services.partitions.used()
-    keep = {FINE: config.rollup_days, COARSE: config.rollup_hour_days}
-    # Of details a chart reads roll-ups only beyond a day: there are some for as long as there are samples.
-    details_days = max(config.rollup_hour_days, config.metrics_days)
-    await services.rollups.forget(keep if by_day else {1: config.metrics_days, **keep}, now, details_days)
+    # A chart reads roll-ups where samples are too many: there are some for as long as there are samples (ranges.py).
+    keep = {tier: max(days, config.metrics_days) for tier, days in ((FINE, config.rollup_days), (COARSE, config.rollup_hour_days))}
+    await services.rollups.forget(keep if by_day else {1: config.metrics_days, **keep}, now)
     if not by_day:
         await services.metrics.forget_plugins(before)
     await services.reports.forget(before)

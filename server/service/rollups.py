@@ -59,11 +59,11 @@ class Rollups:
         ms with samples. Minutes from before there were medians and highest values have None there."""
         return await self._db.rows(self._q.fleet, {"since": since, "until": until, "step": step, "limit": FLEET_POINTS})
 
-    async def forget(self, keep: dict[int, int], now: int, details_days: int) -> None:
+    async def forget(self, keep: dict[int, int], now: int) -> None:
         """Delete what is past its days; `keep`: tier → days, 1 for samples, if they do not leave by the day (partitions.py).
         Node by node, so that nobody waits for it."""
         metrics = self._db.q.metrics
-        fleet_before = now - keep[COARSE] * DAY_MS
+        hours_before = now - keep[COARSE] * DAY_MS
         for row in await self._db.rows(self._nodes.every_id):
 
             async def work(session: Session, node_id: str = row["id"]) -> None:
@@ -73,10 +73,10 @@ class Rollups:
                     past = {"node_id": node_id, "tier": tier, "before": now - keep[tier] * DAY_MS}
                     await session.execute(self._q.forget, past)
                     await session.execute(self._q.forget_plugins, past)
-                await self.details.forget(session, node_id, now - details_days * DAY_MS)
+                await self.details.forget(session, node_id, hours_before)
 
             await self._db.transaction(work)
-        await self._db.transaction(lambda session: session.execute(self._q.forget_fleet, {"before": fleet_before}))
+        await self._db.transaction(lambda session: session.execute(self._q.forget_fleet, {"before": hours_before}))
 
     async def _forward(self, now: int) -> None:
         """From where it ended to what is settled, an hour at a time; the hour that runs, by spans of 5 minutes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,17 @@ async def test_each_tier_is_kept_for_its_own_time(manager: Manager) -> None:
         assert await series(telling.node.id, start, start + HOUR_MS) == []
         assert len(await series(telling.node.id, start, start + HOUR_MS, FINE)) == fine
         assert len(await series(telling.node.id, start, start + HOUR_MS, COARSE)) == coarse
+
+
+async def test_no_tier_goes_before_the_samples_that_it_is_made_of(manager: Manager) -> None:
+    config = replace(manager.services.config, metrics_days=60, rollup_days=7, rollup_hour_days=30)
+    services = replace(manager.services, config=config)
+    telling, start = Telling(manager, await manager.enrol()), hour(manager)
+    manager.time.now = start + MINUTE
+    await telling.at(manager.time.now, 10.0)
+    manager.time.now = start + 2 * HOUR_MS
+    await services.rollups.work(manager.time())
+    for days, kept in ((59, 1), (61, 0)):
+        await retention.tick(services, start + days * DAY)
+        for step in (FINE, COARSE):
+            assert len(await services.metrics.series(telling.node.id, start, start + HOUR_MS, step)) == kept
