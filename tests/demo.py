@@ -50,7 +50,7 @@ def main() -> int:
         if options.fleet:
             receiver = DemoReceiver(folder / "received.jsonl")
             fleet = demo_fleet.add(stack, receiver, options.fleet, options.hours)
-            demo_fleet.wait_for_trends(stack)
+            demo_fleet.wait_for_trends(stack, options.hours)
         save(stack, folder / "demo.json")
         if not options.once:
             _invite(stack)

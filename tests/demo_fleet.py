@@ -71,12 +71,13 @@ def _relive(stack: Stack, receiver: DemoReceiver, hours: float) -> None:
     print(f"alerts: {alerts}; {counts['sent']} messages sent, after {time.monotonic() - begun:.0f} s", flush=True)
 
 
-def wait_for_trends(stack: Stack, seconds: float = 90) -> None:
-    """Until the fleet has its minutes of the day before."""
+def wait_for_trends(stack: Stack, hours: float, seconds: float = 90) -> None:
+    """Until the fleet has its minutes of the `hours` before, or an hour of them."""
+    enough = min(6, max(int(hours * 6) - 2, 0))
     since = time.time_ns() // 1_000_000 - 86_400_000
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if len(stack.api("GET", f"/fleet/metrics?since={since}&step=600000")["points"]) > 6:
+        if len(stack.api("GET", f"/fleet/metrics?since={since}&step=600000")["points"]) > enough:
             return
         time.sleep(1)
     raise StackError("the fleet's minutes were not made in time")

@@ -118,4 +118,6 @@ def enrol_token(uses: int, hours: float, tags: tuple[tuple[str, str], ...], note
         show.as_json(data)
         return
     print(data["token"])
-    show.say(f"good for {data['uses']} host(s) until {show.moment(data['expires_at'])}; it is not shown again")
+    show.say(
+        f"good for {data['uses']} host{'s' if data['uses'] != 1 else ''} until {show.moment(data['expires_at'])}; it is not shown again"
+    )

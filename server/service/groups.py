@@ -118,8 +118,8 @@ class Groups:
             members = await session.row(self._q.members, {"id": group_id})
             held = members["total"] if members else 0
             if (below or held) and not move_up:
-                what = f"{held} nodes and {len(below)} groups"
-                raise Conflict(f"the group {before['name']} is not empty: {what} are in it; move them up, or elsewhere")
+                what = f"nodes: {held}, groups: {len(below)}"
+                raise Conflict(f"the group {before['name']} is not empty ({what}); move them up, or elsewhere")
             for row in below:
                 rest = {key: one for key, one in known.items() if key != group_id}
                 _check_place(rest, row["id"], row["name"], before["parent_id"], before["kind"])

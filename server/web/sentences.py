@@ -157,7 +157,7 @@ SENTENCES = (
     N_("select: no node that takes commands matches"),
     N_("select: no node that takes commands matches, and the {count} that match take none now (pending or quarantined)"),
     N_("select: more than {count} nodes match; narrow it down"),
-    N_("the group {name} is not empty: {nodes} nodes and {groups} groups are in it; move them up, or elsewhere"),
+    N_("the group {name} is not empty (nodes: {nodes}, groups: {groups}); move them up, or elsewhere"),
     N_("the {what} was changed by {who} at {when}: it is version {now}, not {was}; load it again"),
     N_("there is no group '{id}'"),
     N_("add: name a tag to add, or one to remove"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from server.db import Row, Session
-from tests.conftest import Manager
+from server.queries import Query
+from server.service.metrics import FIGURES
+from server.service.rollups import COARSE
+from tests.conftest import DAY, Manager
 
 HOT = (
     "enrolment.caller",
@@ -234,7 +238,29 @@ async def fill(manager: Manager) -> None:
             manager.time.now += 60_000
     manager.time.now += 3_600_000
     await manager.services.rollups.work(manager.time())
+    await rolled(manager, [node.id for node in nodes])
     await told(manager)
+
+
+async def rolled(manager: Manager, nodes: Sequence[str]) -> None:
+    """A month of hours of each node, of headline figures and of a plugin's value."""
+    dialect, now = manager.db.dialect, manager.time()
+    counts = [f"{figure}_count" for figure in FIGURES]
+    text = f"INSERT INTO node_rollups (node_id, tier, at, {', '.join(counts)}) VALUES (:node_id, :tier, :at{', 1' * len(counts)})"
+    plugin = "INSERT INTO node_plugin_rollups (node_id, plugin, name, tier, at, value, value_least, value_most, value_count, unit)"
+    plugin += " VALUES (:node_id, 'p', 'n', :tier, :at, 1, 1, 1, 1, '')"
+    hours = range(now // COARSE * COARSE - 720 * COARSE, now // COARSE * COARSE - DAY, COARSE)
+    rows = [{"node_id": node, "tier": COARSE, "at": at} for node in nodes for at in hours]
+
+    async def work(session: Session) -> None:
+        await session.insert_rows(Query("headline", text, dialect), rows)
+        await session.insert_rows(Query("plugin", plugin, dialect), rows)
+
+    await manager.db.transaction(work)
+    if dialect == "mysql":
+        await manager.db.transaction(
+            lambda session: session.raw_statement("ANALYZE TABLE node_rollups, node_plugin_rollups, node_plugin_metrics")
+        )
 
 
 async def told(manager: Manager) -> None:

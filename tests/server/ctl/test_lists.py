@@ -80,7 +80,7 @@ def test_a_token_for_hosts_is_alone_on_stdout(manager: Manager, ada: Opsctl, vic
     [line] = result.out.decode().splitlines()
     assert line.startswith("ops1.")
     assert line.endswith(manager.services.keys.ca_pin)
-    assert "good for 2 host(s)" in result.err
+    assert "good for 2 hosts until" in result.err
     assert ada.here("enrol-token", "--json").data["uses"] == 1
     assert ada.here("enrol-token", "--uses", "0").code == 2
     assert ada.here("enrol-token", "--tag", "rack").code == 2
