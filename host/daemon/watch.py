@@ -29,6 +29,9 @@ STOP_WAIT = 30.0
 ASK_WAIT = 10.0
 """Seconds that an agent which was asked to end has before supervisord ends it, which takes 30 s more at most (D8)."""
 
+SEES_AN_END = 10.0
+"""Seconds that supervisord has to see an end; one that it never sees is a failure as every other."""
+
 LOOK_CLOSER = 3.0
 """Seconds after a lost connection during which the agent is looked at twice a second: supervisord needs a moment to know."""
 
@@ -83,6 +86,7 @@ class Watch:
         self._orphan_asked: tuple[int, float] | None = None
         self._asked: tuple[int, float] | None = None
         self._told: tuple[float, AgentState] | None = None
+        self._unseen_since: float | None = None
         self._problem = ""
         self.state = AgentState("unknown", reason="not looked at yet")
         self.last_failure = ""
@@ -159,12 +163,14 @@ class Watch:
         if pid is None and heartbeat and heartbeat.connected and self._processes.alive(heartbeat.pid):
             pid, orphan = heartbeat.pid, not (program and program.state == supervisord.STOPPING)
         if pid is None:
-            self._usage = None
+            self._usage = self._unseen_since = None
             changing = bool(program) and program.state in (supervisord.STOPPING, supervisord.BACKOFF)  # type: ignore[union-attr]
             return Seen(at, False if program else None, changing, beat), None, False
         alive = self._processes.alive(pid)
+        self._unseen_since = None if alive else at if self._unseen_since is None else self._unseen_since
         # supervisord takes an end for running until it has seen it, and starts nothing meanwhile.
-        changing = not alive or (bool(program) and program.state == supervisord.STOPPING)  # type: ignore[union-attr]
+        unseen = self._unseen_since is not None and at - self._unseen_since < SEES_AN_END
+        changing = unseen or (bool(program) and program.state == supervisord.STOPPING)  # type: ignore[union-attr]
         cpu, memory = self._measure(pid, at) if alive else (None, None)
         return Seen(at, alive, changing, beat, cpu, memory), pid if alive else None, orphan
 

@@ -61,4 +61,5 @@ def _told(problem: Exception) -> str:
     """In one line, for people: what our own errors say, else the kind of error with its first line."""
     lines = str(problem).strip().splitlines()
     text = problem.message if isinstance(problem, OpsError) else ": ".join([type(problem).__name__, *lines[:1]])
-    return (text or type(problem).__name__)[:ERROR_CHARS]
+    # A path that is no UTF-8 leaves halves of characters in it, which no database takes.
+    return (text or type(problem).__name__)[:ERROR_CHARS].encode("utf-8", "replace").decode()

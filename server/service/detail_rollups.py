@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import TypeVar
 
 from server.db import Db, Params, Row, Session
 from server.queries import Query
@@ -30,9 +32,13 @@ A_TURN = 1_000
 PORTION = 20
 """Nodes whose hours are written together."""
 
+MOST_SAMPLES = 4_000
+"""Of an hour of a node, more than one a second: of a host that tells more the first count, for others wait meanwhile."""
+
 CHUNK = 200
 """Samples that are read at once: more would hold up the event loop while the driver hands them over."""
 
+T = TypeVar("T")
 Fetch = Callable[[Query, Params], Awaitable[list[Row]]]
 log = logging.getLogger("server.rollups")
 
@@ -40,6 +46,8 @@ log = logging.getLogger("server.rollups")
 class DetailRollups:
     def __init__(self, db: Db) -> None:
         self._db, self._q = db, db.q.detail_rollups
+        # Its own, so that a transaction that rolls up never waits behind charts.
+        self._beside = ThreadPoolExecutor(1, "rollups")
 
     async def state(self) -> Row:
         """`details_until`: hours before are rolled up; `details_since`: of the time before it details were lost, 0 for none."""
@@ -70,13 +78,15 @@ class DetailRollups:
                 rows += await self._made(self._db.rows, node["id"], hour, hour + HOUR_MS)
             whole = len(nodes) < PORTION
             step = {"lease": lease, "hour": hour, "after": after, "until": hour + HOUR_MS if whole else hour}
-            if not await self._written(step | {"node": "" if whole else nodes[-1]["id"]}, rows):
+            if not await self._written(step | {"node": "" if whole else nodes[-1]["id"]}, rows, [node["id"] for node in nodes]):
                 return
             left -= max(len(nodes), 1)
 
     async def again(self, session: Session, node_id: str, hour: int, now: int) -> None:
-        """An hour that got late samples, in the transaction that takes its mark; one that has not ended yet has its turn later."""
-        end = _settled(now)
+        """An hour that got late samples, in the transaction that takes its mark and keeps its node; one that nobody has rolled up yet
+        has its turn later."""
+        state = await session.row(self._q.state)
+        end = max(_settled(now), state["details_until"] if state else 0)
         if hour + HOUR_MS <= end:
             await self._put(session, await self._made(session.rows, node_id, hour, end))
 
@@ -94,8 +104,10 @@ class DetailRollups:
         begin = {"lease": lease, "until": first, "since": first if lost else 0}
         return await self._db.transaction(lambda session: session.execute(self._q.begin, begin)) == 1
 
-    async def _written(self, step: Row, rows: Sequence[Row]) -> bool:
+    async def _written(self, step: Row, rows: Sequence[Row], nodes: Sequence[str]) -> bool:
         async def work(session: Session) -> bool:
+            # Kept until the end: a node that is being deleted is waited for, and then gets none.
+            await session.rows(self._db.q.nodes.keep, {"ids": nodes})
             if await session.execute(self._q.advance, step) != 1:
                 return False
             await self._put(session, rows)
@@ -127,22 +139,28 @@ class DetailRollups:
     async def _hour(self, fetch: Fetch, node_id: str, hour: int) -> str | None:
         """Beside the event loop, CHUNK samples at a time."""
         span, offset = Span(), 0
-        while True:
+        while offset < MOST_SAMPLES:
             chunk = {"node_id": node_id, "since": hour, "until": hour + HOUR_MS, "limit": CHUNK, "offset": offset}
             samples = await fetch(self._q.samples, chunk)
             if samples:
-                await asyncio.to_thread(span.add_samples, [(row["at"], row["detail"]) for row in samples])
+                await self._run(span.add_samples, [(row["at"], row["detail"]) for row in samples])
             if len(samples) < CHUNK:
                 break
             offset += CHUNK
+        else:
+            log.warning("node %s told more than %d samples in the hour from %d on: the first are rolled up", node_id, MOST_SAMPLES, hour)
         _say(span, node_id, hour)
-        return await asyncio.to_thread(span.text)
+        return await self._run(span.text)
 
     async def _merged(self, node_id: str, at: int, texts: Sequence[str]) -> str | None:
         span = Span()
-        await asyncio.to_thread(span.add_spans, texts)
+        await self._run(span.add_spans, texts)
         _say(span, node_id, at)
-        return await asyncio.to_thread(span.text)
+        return await self._run(span.text)
+
+    async def _run(self, work: Callable[..., T], *values: object) -> T:
+        """Beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._beside, work, *values)
 
 
 def _say(span: Span, node_id: str, at: int) -> None:

@@ -23,6 +23,9 @@ ROOM = MOST_CHARACTERS // len(KINDS)
 EACH = 50
 """Characters that a figure takes at most."""
 
+BEYOND = 1e18
+"""No figure of a machine is so large: a host that says so would make means that are no numbers."""
+
 NUMBERS = 4
 Numbers = list[float | None]
 Detail = dict[str, dict[str, Numbers]]
@@ -136,7 +139,7 @@ class Span:
 
 def fours(numbers: Numbers) -> Iterator[tuple[float, float, float, int]]:
     """Mean, least, most and count of each figure; the first three say nothing where the count is 0."""
-    for at in range(0, len(numbers), NUMBERS):
+    for at in range(0, len(numbers) - len(numbers) % NUMBERS, NUMBERS):
         mean, least, most, count = numbers[at : at + NUMBERS]
         yield mean or 0.0, least or 0.0, most or 0.0, int(count or 0)
 
@@ -149,7 +152,7 @@ def _add(names: _Names, at: int, found: Iterator[tuple[str, Values]]) -> None:
         for number, value in enumerate(values):
             if isinstance(value, tuple):
                 value = rate(value, held.values[number] if held.values else None, at - held.at, SILENCE_MS)
-            if value is not None:
+            if value is not None and abs(value) <= BEYOND:
                 held.sums[number].add(value, value, value, 1)
         held.at, held.values = at, values
 

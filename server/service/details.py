@@ -9,6 +9,7 @@ time, and the highest of it. Rates are what counters grew by from one sample to 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +24,16 @@ from server.service.detail_rollups import DAY_MS, DETAIL_TIERS, DetailRollups
 from server.service.detail_spans import Numbers, fours, read
 from server.service.ranges import kept_since, step_of
 
+log = logging.getLogger("server.details")
+
 READS = 1_440
 """Samples that are read for a range at most."""
 
 ROWS = 1_500
 """Roll-ups that are read for a range at most, as far as the longest of them allow: four years of days."""
+
+MOST_KNOWN = 1_000
+"""Names in all: a host may invent others without end, and a page lists them."""
 
 MOST_NAMES = 6
 """Of those that nobody chose from; more lines in a chart cannot be told apart."""
@@ -135,10 +141,19 @@ def _gather(kind: str, spans: Sequence[Row], samples: Sequence[Row], step: int, 
     what = KINDS[kind]
     decode: Callable[[str], Any] = msgspec.json.Decoder(what.shape).decode
     gathered = _Gathered(what, step, silence)
+    damaged = 0
     for row in spans:
-        gathered.add_span(row["at"], read(kind, row["detail"]).items())
+        try:
+            gathered.add_span(row["at"], read(kind, row["detail"]).items())
+        except msgspec.DecodeError:
+            damaged += 1
     for row in samples:
-        gathered.add(row["at"], what.read(decode(row["detail"])))
+        try:
+            gathered.add(row["at"], what.read(decode(row["detail"])))
+        except msgspec.DecodeError:
+            damaged += 1
+    if damaged:
+        log.warning("details of %s: %d rows cannot be read and are left out", kind, damaged)
     return gathered
 
 
@@ -154,6 +169,8 @@ class _Gathered:
         spot = at if self._step == 1 else at - at % self._step
         for name, values in found:
             lines = self._of(name)
+            if not lines:
+                continue
             before = self._before.get(name)
             for number, (line, value) in enumerate(zip(lines, values, strict=True)):
                 if isinstance(value, tuple):
@@ -172,12 +189,14 @@ class _Gathered:
     def _of(self, name: str) -> list[Line]:
         lines = self.lines.get(name)
         if lines is None:
+            if len(self.lines) >= MOST_KNOWN:
+                return []
             lines = self.lines[name] = [Line(name, figure.name, figure.unit) for figure in self._kind.figures]
         return lines
 
     def names(self) -> list[str]:
         """Cores and GPUs by number, others by name."""
-        return sorted(self.lines, key=lambda name: (int(name.split()[0]) if name.split()[:1] and name.split()[0].isdecimal() else -1, name))
+        return sorted(self.lines, key=_place)
 
     def foremost(self, kind: str) -> list[str]:
         """Mounts by how full they are now, others by their mean: as many as a chart can show, in the order of `names`."""
@@ -190,6 +209,12 @@ class _Gathered:
         ranked = sorted((name for name in self.lines if any(line.points for line in self.lines[name])), key=weight, reverse=True)
         chosen = set(ranked[:MOST_NAMES])
         return [name for name in self.names() if name in chosen]
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Its number, if it has one that can be counted to, then the name."""
+    first = name.split(maxsplit=1)[:1]
+    return (int(first[0]) if first and first[0].isdecimal() and len(first[0]) < 16 else -1, name)
 
 
 def _point(line: Line, spot: int, value: float, most: float, count: int) -> None:

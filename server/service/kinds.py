@@ -118,6 +118,11 @@ class Kinds:
                 found.setdefault(kind, []).append(schema)
         return dict(BUILTIN) | {kind: widest(shapes) for kind, shapes in found.items()}
 
+    async def secrets(self, kind: str) -> set[str] | None:
+        """The fields of a kind that it keeps secret, by the word of the product or of any node; None where nobody knows the kind."""
+        shapes = [schema for schema in ((await self.schemas()).get(kind), BUILTIN.get(kind)) if schema]
+        return {one.name for schema in shapes for one in schema.fields if one.secret} if shapes else None
+
     async def fitting(self, node_ids: Sequence[str], kind: str, content: Any) -> Fitting:
         """`content` as every one of the nodes takes it; without nodes as the agent of today does. Raises NodeUnknown; BadInput."""
         groups = await self._groups(node_ids) or [(BUILTIN, [])]

@@ -111,6 +111,8 @@ class Rollups:
         for row in await self._db.rows(self._q.next_due, {"before": now, "limit": DUE}):
 
             async def work(session: Session, row: Row = row) -> None:
+                # Nodes first, as everywhere (in_service.py): one that is being deleted is waited for, and then has nothing to roll up.
+                await session.rows(self._nodes.keep, {"ids": [row["node_id"]]})
                 if await session.execute(self._q.take_due, {"node_id": row["node_id"], "at": row["at"]}) != 1:
                     return
                 for tier in TIERS:

@@ -52,7 +52,7 @@ async def values_of(services: Services, node_id: str, query: QueryParams, span: 
         "detail_names": NAMES,
         "details": found,
         "detail_charts": [_chart(kind, number, figure.name, found, span) for number, figure in enumerate(KINDS[kind].figures)],
-        "choices": [(name, name in shown, _toggled(found.names, shown, name)) for name in found.names],
+        "choices": [(name, name in shown, _toggled(shown, name)) for name in found.names],
         "details_end": span.since < found.kept_since,
         "details_thin": found.slot > SLOT_MS,
     }
@@ -64,9 +64,9 @@ def query_of(query: QueryParams) -> dict[str, Any]:
     return ({"of": kind} if kind in NAMES and kind != USUAL else {}) | ({"name": names} if names else {})
 
 
-def _toggled(names: Sequence[str], shown: Sequence[str], name: str) -> list[str]:
+def _toggled(shown: Sequence[str], name: str) -> list[str]:
     """What is shown after a click on a name; none for the usual ones."""
-    return [one for one in names if (one in shown) != (one == name)]
+    return [one for one in shown if one != name] if name in shown else [*shown, name]
 
 
 def _chart(kind: str, number: int, figure: str, found: Found, span: Span) -> Chart:

@@ -246,3 +246,14 @@ def test_an_end_that_supervisord_has_not_seen_yet_counts_once_and_the_restart_wa
     assert clock.monotonic() - seen < 1
     watch.step()
     assert (machine.starts, watch.state.state, watch.state.pid, watch.state.restarts) == (2, "running", 2, 1)
+
+
+def test_an_end_that_supervisord_never_sees_is_a_failure_and_not_a_stop() -> None:
+    clock, machine = FakeClock(), SlowToSee()
+    watch = Watch(machine, machine, clock, CHECK, WAITS, 60, lambda kind, body: None)
+    for _ in range(3):
+        clock.pass_(watch.step())
+    machine.alive_pids.clear()
+    for _ in range(30):
+        clock.pass_(min(watch.step(), 0.5))
+    assert (watch.state.state, watch.state.restarts > 0) == ("failed", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -270,3 +271,25 @@ async def test_a_bad_selector_says_where(site: Site) -> None:
     with pytest.raises(BadSelector) as caught:
         await site.rule(selector="name:web-* and shlf=x")
     assert (caught.value.column, caught.value.length) == (16, 4)
+
+
+async def test_of_a_kind_that_nobody_knows_any_more_nothing_is_shown(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules, kinds = site.manager.services.alert_rules, site.manager.services.kinds
+    content = {"script": "echo hunter2", "environment": {"TOKEN": "hunter2"}}
+    draft = Draft(**GOOD, command={"kind": "script", "content": content})
+    rule_id, _ = await rules.make(site.manager.admin, draft, site.manager.time())
+
+    async def schemas() -> dict[str, Any]:
+        return told
+
+    monkeypatch.setattr(kinds, "schemas", schemas)
+    script = (await kinds.offers())[0].schema
+    told = {"script": replace(script, fields=[replace(one, secret=False) for one in script.fields])}
+    shown = await rules.order_shown(await rules.get(rule_id, site.manager.time()))
+    assert shown is not None
+    assert shown["content"] == {"script": "echo hunter2", "environment": {"TOKEN": ""}}, "a node's word makes nothing readable"
+    monkeypatch.setattr("server.service.kinds.BUILTIN", {})
+    told = {}
+    shown = await rules.order_shown(await rules.get(rule_id, site.manager.time()))
+    assert shown is not None
+    assert shown["content"] == {"script": None, "environment": {"TOKEN": ""}}

@@ -177,3 +177,7 @@ async def test_the_runner_says_why_a_loop_failed_and_the_loop_of_standing_tells_
     await standing_loop.tick(manager.services, manager.time())
     assert await rows(manager) == [{"loop_name": "rollups", "error": said[1]}]
     assert [one.loop for one in await Other(manager).standing.others(manager.time())] == ["rollups"]
+
+
+def test_why_a_loop_failed_can_be_stored_whatever_is_in_it() -> None:
+    assert runner._told(OSError("no such file: /srv/caf\udce9")) == "OSError: no such file: /srv/caf?"
