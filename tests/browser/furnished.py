@@ -157,9 +157,9 @@ def _files(site: Site, made: Things) -> None:
 
 
 def _windows(site: Site, made: Things) -> None:
-    """One that is open and covers what is there, one that recurs and is far away; a command that waits for the second."""
+    """One that is open until another day and covers what is there, one that recurs and is far away; a command that waits for the second."""
     start = datetime.now(timezone.utc) - timedelta(minutes=5)
-    opened = Wanted("Kernel updates", "why", "env=prod", {"start": start.strftime("%Y-%m-%dT%H:%M"), "minutes": 60}, "UTC")
+    opened = Wanted("Kernel updates", "why", "env=prod", {"start": start.strftime("%Y-%m-%dT%H:%M"), "minutes": 1500}, "UTC")
     made.of["window"] = site.do(site.services.windows.make(site.admin, opened, now()))
     weekly = {"start": "2026-11-01T02:30", "minutes": 90, "repeat": "weekly"}
     made.of["later"] = site.do(site.services.windows.make(site.admin, Wanted("W " + "Long " * 20, "", "env=test", weekly, "host"), now()))
