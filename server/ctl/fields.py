@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import click
 
 from server.ctl import show
 from server.ctl.client import Client
-from server.ctl.options import Duration
+from server.ctl.options import Duration, text_of
 from server.ctl.problems import Usage
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -131,7 +128,7 @@ def _set(fields: Mapping[str, Mapping[str, Any]], sets: tuple[str, ...], files: 
         content[name] = value if fields[name]["type"] in ("text", "block", "path", "file", "choice") else _json_or_text(value)
     for item in files:
         name, file = _pair("--set-file", item)
-        content[name] = _of_file(_field(fields, name), _read(file))
+        content[name] = _of_file(_field(fields, name), text_of(file, MAX_BYTES, f"larger than {MAX_BYTES} bytes"))
     return content
 
 
@@ -167,16 +164,3 @@ def _json_or_text(text: Any) -> Any:
         return json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
         return text
-
-
-def _read(file: str) -> str:
-    try:
-        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise Usage(f"{file}: larger than {MAX_BYTES} bytes")
-        return data.decode()
-    except OSError as problem:
-        raise Usage(f"{file}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from server.ctl.client import Client
+from server.ctl.problems import Usage
 from server.ctl.setup import load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,6 +24,20 @@ SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 def connect() -> Client:
     """The manager that the person signed in at. Raises Refused, Usage."""
     return Client(load(os.environ))
+
+
+def text_of(file: str, most: int, too_large: str) -> str:
+    """A file's text, or that of standard input for `-`, of at most so many bytes. Raises Usage, `too_large` if it is larger."""
+    try:
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            data = stream.read(most + 1)
+        if len(data) > most:
+            raise Usage(f"{file}: {too_large}")
+        return data.decode()
+    except OSError as problem:
+        raise Usage(f"{file}: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem
 
 
 def json_option(command: F) -> F:

@@ -15,7 +15,7 @@ from host.wire.orders import MAX_CONFIGURATION_BYTES as MAX_BYTES
 from server.ctl import follow, names, outcome, show
 from server.ctl.client import Client
 from server.ctl.interrupt import PERHAPS, leaving
-from server.ctl.options import confirm_option, connect, json_option, wait_option
+from server.ctl.options import confirm_option, connect, json_option, text_of, wait_option
 from server.ctl.problems import Problem, Usage
 
 
@@ -107,7 +107,7 @@ def config_push(node: str, file: str, base: str, yes: bool, wait: bool, confirm:
 
     A secret that is left masked stays as it is. The one before comes back by itself if the manager is not reached under it.
     """
-    client, text = connect(), _text(file)
+    client, text = connect(), text_of(file, MAX_BYTES, f"a configuration has at most {MAX_BYTES} bytes")
     found = names.node(client, node)
     told = _in_force(client, found)
     lines = [masking.mask(one).splitlines() for one in (told["text"], text)]
@@ -195,15 +195,3 @@ def _in_force(client: Client, found: dict[str, Any]) -> dict[str, Any]:
     if told is None:
         raise Problem(f"the daemon of {found['name']} has not told its configuration yet")
     return told
-
-
-def _text(file: str) -> str:
-    try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else Path(file).read_bytes()
-        if len(data) > MAX_BYTES:
-            raise Usage(f"{file}: a configuration has at most {MAX_BYTES} bytes")
-        return data.decode()
-    except OSError as problem:
-        raise Usage(f"{file}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +12,7 @@ from host.wire.tasks import MAX_SCRIPT_BYTES
 from server.ctl import follow, names, results, show
 from server.ctl.client import Client
 from server.ctl.interrupt import PERHAPS, leaving
-from server.ctl.options import Duration, confirm_option, connect, json_option
+from server.ctl.options import Duration, confirm_option, connect, json_option, text_of
 from server.ctl.outcome import judge
 from server.ctl.problems import Problem, Usage
 
@@ -150,16 +147,7 @@ def _content(file: str | None, command: Sequence[str], python: bool) -> dict[str
 
 
 def _script(file: str) -> str:
-    try:
-        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
-            data = stream.read(MAX_SCRIPT_BYTES + 1)
-        if len(data) > MAX_SCRIPT_BYTES:
-            raise Usage(f"{file}: a script has at most {MAX_SCRIPT_BYTES} bytes")
-        text = data.decode()
-    except OSError as problem:
-        raise Usage(f"{file}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise Usage(f"{file}: not UTF-8 text, byte {problem.start} is the first that is not") from problem
+    text = text_of(file, MAX_SCRIPT_BYTES, f"a script has at most {MAX_SCRIPT_BYTES} bytes")
     if not text.strip():
         raise Usage(f"{file}: it is empty")
     return text
